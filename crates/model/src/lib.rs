@@ -1,0 +1,22 @@
+//! Words every other crate agrees on: ids, sizes, limits, exit reasons, meters, events.
+//!
+//! Not for: I/O, clocks, policy, or anything that has one user only.
+#![forbid(unsafe_code)]
+
+pub mod egress;
+pub mod exit;
+pub mod ids;
+pub mod layers;
+pub mod limits;
+pub mod size;
+pub mod span;
+pub mod usage;
+
+pub use egress::{EgressEvent, Phase, TlsMode, Verdict, Via};
+pub use exit::{ExitReason, ExitRecord};
+pub use ids::{EventId, IdError, ProfileName, SessionId};
+pub use layers::Layers;
+pub use limits::Limits;
+pub use size::ByteSize;
+pub use span::Span;
+pub use usage::{HostUsage, KernelUsage, Usage};
