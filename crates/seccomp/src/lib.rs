@@ -1,0 +1,28 @@
+//! Seccomp profiles: their TOML format, what they decide, and the BPF programs made from them.
+//!
+//! Not for: loading a program into the kernel (`sys`), nor for reading files.
+#![forbid(unsafe_code)]
+
+pub mod action;
+pub mod arch;
+pub mod compile;
+pub mod condition;
+pub mod data;
+pub mod embedded;
+pub mod errno;
+pub mod profile;
+pub mod program;
+pub mod simulate;
+pub mod syscalls;
+pub mod verdict;
+
+pub use action::Action;
+pub use arch::Arch;
+pub use compile::{CompileError, compile};
+pub use data::Data;
+pub use embedded::shipped;
+pub use errno::Errno;
+pub use profile::{Profile, ProfileError};
+pub use program::{Instruction, Program};
+pub use simulate::{Fault, simulate};
+pub use verdict::verdict;
