@@ -1,0 +1,50 @@
+//! Replacing the calling process by another program.
+//!
+//! Not for: finding the program on a search path (`jail`).
+
+use std::ffi::{CStr, CString};
+use std::ptr;
+
+use nix::errno::Errno;
+
+/// A list of strings in the form that exec takes; made ahead so that nothing is allocated later.
+#[derive(Debug)]
+pub struct StringList<'a> {
+    pointers: Vec<*const libc::c_char>,
+    /// Keeps the strings borrowed as long as pointers to them exist.
+    strings: &'a [CString],
+}
+
+impl<'a> StringList<'a> {
+    /// Lists the strings in order.
+    #[must_use]
+    pub fn new(strings: &'a [CString]) -> Self {
+        let pointers = strings.iter().map(|string| string.as_ptr());
+        Self {
+            pointers: pointers.chain([ptr::null()]).collect(),
+            strings,
+        }
+    }
+
+    /// The strings.
+    #[must_use]
+    pub const fn strings(&self) -> &'a [CString] {
+        self.strings
+    }
+}
+
+/// Executes the program at `path`. Returns only on failure, with `execve`'s errno.
+#[must_use]
+pub fn execute(path: &CStr, arguments: &StringList<'_>, environment: &StringList<'_>) -> Errno {
+    #[expect(unsafe_code, reason = "execve with borrowed pointers")]
+    // SAFETY: both lists end with a null pointer, and their strings are borrowed by the lists and
+    // so outlive the call.
+    unsafe {
+        libc::execve(
+            path.as_ptr(),
+            arguments.pointers.as_ptr(),
+            environment.pointers.as_ptr(),
+        );
+    }
+    Errno::last()
+}
