@@ -1,0 +1,325 @@
+//! Confirms a jail from outside: what the kernel says about PID 1, against what the plan says.
+//!
+//! Not for: believing PID 1. Only Landlock's status comes from it, since no file of the kernel
+//! shows a process's Landlock domain; it proves it to itself with a canary.
+
+use std::fs;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use model::Layers;
+use model::layers::Namespaces;
+use sys::SysError;
+use sys::directory::open_path;
+use sys::privileges::{CAP_KILL, CAP_SETGID, CAP_SETUID};
+
+use crate::cgroup::{self, Group};
+use crate::error::{InStep, LaunchError};
+use crate::fault::{Layer, omitted};
+use crate::interior::Blueprint;
+use crate::landlock::Enforced;
+use crate::plan::Plan;
+use crate::procfs::masked_places;
+use crate::step::Step;
+
+/// Seccomp mode of `/proc/PID/status` with a program installed.
+const MODE_FILTER: u8 = 2;
+
+/// What of the host the jail is compared with. Made while PID 1 builds, so that it costs no time.
+#[derive(Debug)]
+pub(crate) struct Reference {
+    host: Namespaces,
+    masked: Vec<String>,
+}
+
+impl Reference {
+    /// Looks at the host.
+    ///
+    /// # Errors
+    /// Those of reading `/proc`.
+    pub(crate) fn take() -> Result<Self, SysError> {
+        Ok(Self {
+            host: namespaces(Path::new("/proc/thread-self"))?,
+            masked: masked_places(open_path(Path::new("/proc"))?.as_fd())?,
+        })
+    }
+}
+
+/// Reads back every layer of the jail around `pid`.
+///
+/// # Errors
+/// The first layer that is not as planned.
+pub(crate) fn confirm(
+    blueprint: &Blueprint<'_>,
+    group: &Group,
+    pid: i32,
+    landlock: Enforced,
+    reference: &Reference,
+) -> Result<Layers, LaunchError> {
+    let process = Path::new("/proc").join(pid.to_string());
+    let status = Status::read(&process).step(Step::Confirm)?;
+    check_status(&status, blueprint.plan)?;
+    let namespaces = namespaces(&process).step(Step::Confirm)?;
+    check_namespaces(&namespaces, &reference.host, blueprint)?;
+    let text = cgroup::read(&process.join("mountinfo")).step(Step::Confirm)?;
+    let mounts = MountLine::all(&text);
+    check_mounts(&mounts, blueprint.plan, &reference.masked)?;
+    check_landlock(landlock, blueprint.spec.landlock_min_abi)?;
+    let cgroup = group.read_back().step(Step::Confirm)?;
+    check_cgroup(&cgroup, blueprint, group, pid)?;
+    Ok(Layers {
+        namespaces,
+        no_new_privs: status.number("NoNewPrivs") == Some(1),
+        seccomp_mode: status.number("Seccomp").unwrap_or(0),
+        seccomp_filters: status.number("Seccomp_filters").unwrap_or(0),
+        seccomp_hash: blueprint.spec.program.hash.clone(),
+        landlock_abi: landlock.abi,
+        landlock_status: landlock_status(landlock).into(),
+        cap_bounding: status.text("CapBnd").into(),
+        cap_effective: format!("{:016x}", 0),
+        mounts: mounts.iter().map(|mount| mount.point.to_owned()).collect(),
+        pivoted: !omitted(Layer::Pivot),
+        cgroup,
+        uids: [blueprint.plan.ids.host_root, blueprint.plan.ids.host_agent],
+    })
+}
+
+const fn landlock_status(landlock: Enforced) -> &'static str {
+    if landlock.full {
+        "fully_enforced"
+    } else {
+        "not_enforced"
+    }
+}
+
+fn differs(what: &str, found: impl std::fmt::Display) -> LaunchError {
+    let remedy = "the kernel does not enforce what was asked of it; nothing was started";
+    LaunchError::judged(Step::Confirm, format!("{what}: found {found}"), remedy)
+}
+
+/// Returns the difference unless `right` or the layer was left out on purpose.
+fn require(
+    right: bool,
+    layer: Option<Layer>,
+    what: &str,
+    found: impl std::fmt::Display,
+) -> Result<(), LaunchError> {
+    if right || layer.is_some_and(omitted) {
+        return Ok(());
+    }
+    Err(differs(what, found))
+}
+
+/// `/proc/PID/status`.
+struct Status(String);
+
+impl Status {
+    fn read(process: &Path) -> Result<Self, SysError> {
+        Ok(Self(cgroup::read(&process.join("status"))?))
+    }
+
+    fn text(&self, name: &str) -> &str {
+        self.0
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+            .map_or("", str::trim)
+    }
+
+    fn number<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
+        self.text(name).parse().ok()
+    }
+}
+
+fn check_status(status: &Status, plan: &Plan) -> Result<(), LaunchError> {
+    let seccomp = status.number("Seccomp") == Some(MODE_FILTER);
+    require(
+        seccomp,
+        Some(Layer::Seccomp),
+        "Seccomp",
+        status.text("Seccomp"),
+    )?;
+    let bound = status.number("NoNewPrivs") == Some(1u8);
+    require(
+        bound,
+        Some(Layer::NoNewPrivs),
+        "NoNewPrivs",
+        status.text("NoNewPrivs"),
+    )?;
+    let kept = format!("{:016x}", CAP_SETUID | CAP_SETGID | CAP_KILL);
+    let none = format!("{:016x}", 0);
+    let sets = [
+        ("CapInh", &none),
+        ("CapPrm", &kept),
+        ("CapEff", &kept),
+        ("CapBnd", &none),
+        ("CapAmb", &none),
+    ];
+    for (name, expected) in sets {
+        let found = status.text(name);
+        require(found == expected, Some(Layer::Capabilities), name, found)?;
+    }
+    let root = plan.ids.host_root.to_string();
+    for name in ["Uid", "Gid"] {
+        let found = status.text(name);
+        let all = found.split_whitespace().all(|id| id == root);
+        require(all, None, name, found)?;
+    }
+    let groups = status.text("Groups");
+    require(groups.is_empty(), None, "Groups", groups)
+}
+
+fn inode(path: &Path) -> Result<u64, SysError> {
+    let found = fs::metadata(path);
+    let shown = path.display().to_string();
+    Ok(found
+        .map_err(|error| crate::ids::io_failure("stat", &shown, &error))?
+        .ino())
+}
+
+fn namespaces(process: &Path) -> Result<Namespaces, SysError> {
+    let of = |name: &str| inode(&process.join("ns").join(name));
+    Ok(Namespaces {
+        user: of("user")?,
+        mnt: of("mnt")?,
+        pid: of("pid")?,
+        net: of("net")?,
+        ipc: of("ipc")?,
+        uts: of("uts")?,
+        cgroup: of("cgroup")?,
+    })
+}
+
+fn check_namespaces(
+    found: &Namespaces,
+    own: &Namespaces,
+    blueprint: &Blueprint<'_>,
+) -> Result<(), LaunchError> {
+    let pairs = [
+        ("user", found.user, own.user, Some(Layer::UserNamespace)),
+        ("mnt", found.mnt, own.mnt, None),
+        ("pid", found.pid, own.pid, None),
+        ("net", found.net, own.net, None),
+        ("ipc", found.ipc, own.ipc, None),
+        ("uts", found.uts, own.uts, None),
+        ("cgroup", found.cgroup, own.cgroup, None),
+    ];
+    for (name, jail, host, layer) in pairs {
+        require(jail != host, layer, name, "the host's namespace")?;
+    }
+    let cell = fs::File::from(
+        sys::fds::duplicate_above(blueprint.spec.netns.as_fd(), 3).step(Step::Confirm)?,
+    );
+    let cell = cell.metadata().map(|found| found.ino()).unwrap_or(0);
+    require(
+        found.net == cell,
+        None,
+        "net",
+        "another network namespace than the cell",
+    )
+}
+
+/// A mount as mountinfo lists it.
+struct MountLine<'a> {
+    point: &'a str,
+    options: &'a str,
+}
+
+impl<'a> MountLine<'a> {
+    fn all(text: &'a str) -> Vec<Self> {
+        let line = |line: &'a str| {
+            let mut fields = line.split(' ').skip(4);
+            Some(Self {
+                point: fields.next()?,
+                options: fields.next()?,
+            })
+        };
+        text.lines().filter_map(line).collect()
+    }
+
+    fn has(&self, option: &str) -> bool {
+        self.options.split(',').any(|found| found == option)
+    }
+}
+
+fn check_mounts(
+    mounts: &[MountLine<'_>],
+    plan: &Plan,
+    masked: &[String],
+) -> Result<(), LaunchError> {
+    if omitted(Layer::Pivot) {
+        return Ok(());
+    }
+    let find = |point: &str| mounts.iter().rev().find(|mount| mount.point == point);
+    for planned in &plan.mounts {
+        let point = format!("/{}", planned.at.display());
+        let Some(mount) = find(&point) else {
+            return Err(differs(&point, "no mount"));
+        };
+        let harmless = mount.has("nosuid") && (mount.has("nodev") || mount.has("noexec"));
+        let closed = !planned.read_only || mount.has("ro");
+        require(harmless && closed, None, &point, mount.options)?;
+    }
+    for point in masked.iter().map(String::as_str).chain(["/"]) {
+        let layer = (point != "/").then_some(Layer::ProcMasks);
+        let closed = find(point).is_some_and(|mount| mount.has("ro"));
+        require(closed, layer, point, "no read-only mount")?;
+    }
+    for mount in mounts {
+        require(
+            is_planned(mount.point, plan, masked),
+            None,
+            mount.point,
+            "a mount too many",
+        )?;
+    }
+    Ok(())
+}
+
+fn is_planned(point: &str, plan: &Plan, masked: &[String]) -> bool {
+    let fixed = point == "/" || point == "/proc" || masked.iter().any(|mask| mask == point);
+    let planned = plan.mounts.iter().any(|mount| {
+        let at = Path::new("/").join(&mount.at);
+        let point = Path::new(point);
+        point == at || (mount.nested && point.starts_with(&at))
+    });
+    fixed || planned
+}
+
+fn check_landlock(landlock: Enforced, least: u32) -> Result<(), LaunchError> {
+    let enough = landlock.full && landlock.abi >= least;
+    require(
+        enough,
+        Some(Layer::Landlock),
+        "Landlock",
+        landlock_status(landlock),
+    )
+}
+
+fn check_cgroup(
+    found: &model::layers::CgroupLayer,
+    blueprint: &Blueprint<'_>,
+    group: &Group,
+    pid: i32,
+) -> Result<(), LaunchError> {
+    let limits = &blueprint.spec.limits;
+    // The kernel rounds to pages, downwards.
+    let memory = found.memory_max <= limits.memory.0 && found.swap_max == 0;
+    require(
+        memory,
+        Some(Layer::CgroupMemory),
+        "memory limit",
+        found.memory_max,
+    )?;
+    let pids = found.pids_max == u64::from(limits.pids);
+    require(
+        pids,
+        Some(Layer::CgroupPids),
+        "limit of processes",
+        found.pids_max,
+    )?;
+    let cpu = found.cpu_millis <= u64::from(limits.cpu_millis.max(10));
+    require(cpu, None, "processor limit", found.cpu_millis)?;
+    let inside = group.holds(pid).step(Step::Confirm)?;
+    require(inside, None, "cgroup", "PID 1 outside of it")
+}

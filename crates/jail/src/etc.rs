@@ -1,0 +1,144 @@
+//! The generated `/etc` of a jail: what it says itself, and what it keeps of the host's.
+//!
+//! Not for: mounting (`plan`, `interior`). Nothing here names a user or a network of the host.
+
+use std::ffi::CString;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use sys::SysError;
+
+use crate::spec::AGENT_ID;
+
+/// Resolver that the jail is told of. Every address leads to the policy DNS of the hub; this one is
+/// the cell's gateway.
+const NAMESERVER: &str = "10.77.0.1";
+
+/// Files up to this size are copied: a copy in the root's own tmpfs costs less than a mount.
+const COPIED_BYTES_MAX: u64 = 4096;
+
+/// What a jail keeps of the host's `/etc`, where it exists: the dynamic linker's view of the
+/// libraries, certificate authorities, and tables that hold nothing local.
+const KEPT: [&str; 12] = [
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "alternatives",
+    "ssl/certs",
+    "ssl/openssl.cnf",
+    "ca-certificates",
+    "pki/tls/certs",
+    "localtime",
+    "mime.types",
+    "services",
+    "protocols",
+];
+
+/// One entry of `/etc`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// A file with this content.
+    File(Vec<u8>),
+    /// A symbolic link to this.
+    Link(CString),
+    /// The host's own file or folder, to be bound read-only.
+    Bound {
+        /// Where on the host.
+        source: PathBuf,
+        /// Whether it is a folder.
+        folder: bool,
+    },
+}
+
+/// The whole `/etc` by relative path: generated entries, and those kept from beneath `root`.
+///
+/// # Errors
+/// Those of reading what exists; what does not exist is left out.
+pub(crate) fn entries(root: &Path, hostname: &str) -> Result<Vec<(PathBuf, Entry)>, SysError> {
+    let mut entries: Vec<_> = generated(hostname)
+        .into_iter()
+        .map(|(name, text)| (PathBuf::from(name), Entry::File(text.into_bytes())))
+        .collect();
+    for name in KEPT {
+        if let Some(entry) = kept(&root.join("etc").join(name))? {
+            entries.push((name.into(), entry));
+        }
+    }
+    Ok(entries)
+}
+
+fn generated(hostname: &str) -> [(&'static str, String); 6] {
+    [
+        (
+            "passwd",
+            format!(
+                "root:x:0:0:root:/:/usr/sbin/nologin\n\
+                 agent:x:{AGENT_ID}:{AGENT_ID}:agent:/home/agent:/bin/sh\n\
+                 nobody:x:65534:65534:nobody:/:/usr/sbin/nologin\n"
+            ),
+        ),
+        (
+            "group",
+            format!("root:x:0:\nagent:x:{AGENT_ID}:\nnogroup:x:65534:\n"),
+        ),
+        (
+            "hosts",
+            format!("127.0.0.1 localhost\n127.0.1.1 {hostname}\n"),
+        ),
+        ("hostname", format!("{hostname}\n")),
+        ("resolv.conf", format!("nameserver {NAMESERVER}\n")),
+        (
+            "nsswitch.conf",
+            "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n\
+             networks: files\nprotocols: files\nservices: files\n"
+                .into(),
+        ),
+    ]
+}
+
+fn kept(path: &Path) -> Result<Option<Entry>, SysError> {
+    let fail = |error: &io::Error| {
+        let errno = error
+            .raw_os_error()
+            .map_or(sys::Errno::EIO, sys::Errno::from_raw);
+        SysError::new("read", path.display().to_string(), errno)
+    };
+    let found = match path.symlink_metadata() {
+        Ok(found) => found,
+        Err(error) if is_absent(&error) => return Ok(None),
+        Err(error) => return Err(fail(&error)),
+    };
+    if found.is_symlink() {
+        let target = fs::read_link(path).map_err(|error| fail(&error))?;
+        let target = CString::new(target.into_os_string().into_vec());
+        let target = target.map_err(|_nul| fail(&io::ErrorKind::InvalidInput.into()))?;
+        return Ok(Some(Entry::Link(target)));
+    }
+    if found.is_file() && found.len() <= COPIED_BYTES_MAX {
+        let bytes = fs::read(path).map_err(|error| fail(&error))?;
+        return Ok(Some(Entry::File(bytes)));
+    }
+    Ok(Some(Entry::Bound {
+        source: path.into(),
+        folder: found.is_dir(),
+    }))
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+/// A path as the kernel takes it.
+///
+/// # Errors
+/// `EINVAL` for a path with a NUL byte.
+pub(crate) fn c_path(path: &Path) -> Result<CString, SysError> {
+    CString::new(path.as_os_str().as_bytes())
+        .map_err(|_nul| SysError::new("path", path.display().to_string(), sys::Errno::EINVAL))
+}

@@ -1,0 +1,294 @@
+//! PID 1 of a jail: reaps, starts programs, passes signals on, reports; ends with the command.
+//!
+//! Not for: building the jail (`interior`). It runs under the jail's own Landlock rules and seccomp
+//! program, as the jail's root, which owns nothing.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use sys::seqpacket::{Message, Seqpacket};
+use sys::signals::{self, ChildSignal};
+use sys::wait::{Outcome, reap_any};
+use sys::{Errno, SysError, privileges, pty, readiness};
+
+use crate::event::MAIN_PROCESS;
+use crate::program::{self, NotStarted, Standard};
+use crate::spec::PROCESSES_MAX;
+use crate::wire::{Order, Report, Spawn, Streams};
+
+/// Where new terminals of the jail come from.
+const PTMX: &std::ffi::CStr = c"/dev/ptmx";
+
+/// A program that the warden asked for.
+#[derive(Debug)]
+struct Program {
+    process: u32,
+    pid: i32,
+    /// Open until exec has worked or failed.
+    status: Option<OwnedFd>,
+    /// The master of its terminal, to be sent once it runs.
+    terminal: Option<OwnedFd>,
+    /// Whether it never ran.
+    failed: bool,
+}
+
+/// Why PID 1 stops serving.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    /// The command is over.
+    Command,
+    /// The warden is gone, or the connection to it is of no use.
+    Lifeline,
+}
+
+impl From<SysError> for End {
+    fn from(_error: SysError) -> Self {
+        Self::Lifeline
+    }
+}
+
+/// Serves until the command is over or the warden is gone; all other processes of the jail die with
+/// this one. Returns the exit code.
+pub(crate) fn serve(control: Seqpacket, agent: u32, ready: &Report) -> i32 {
+    let Ok(children) = ChildSignal::new() else {
+        return 1;
+    };
+    if control.send(&ready.encode(), &[]).is_err() {
+        return 1;
+    }
+    let mut init = Init {
+        control,
+        children,
+        agent,
+        programs: Vec::with_capacity(PROCESSES_MAX),
+        opened: None,
+    };
+    match init.run() {
+        End::Command => 0,
+        End::Lifeline => 1,
+    }
+}
+
+struct Init {
+    control: Seqpacket,
+    children: ChildSignal,
+    agent: u32,
+    programs: Vec<Program>,
+    /// The terminal made ahead for the command.
+    opened: Option<OwnedFd>,
+}
+
+impl Init {
+    fn run(&mut self) -> End {
+        loop {
+            if let Err(end) = self.turn() {
+                return end;
+            }
+        }
+    }
+
+    fn turn(&mut self) -> Result<(), End> {
+        let mut fds = vec![self.control.as_fd(), self.children.as_fd()];
+        fds.extend(
+            self.programs
+                .iter()
+                .filter_map(|program| program.status.as_ref().map(AsFd::as_fd)),
+        );
+        let ready = readiness::wait_readable(&fds, None)?;
+        let (order, child) = match ready.as_slice() {
+            [order, child, ..] => (*order, *child),
+            _ => (false, false),
+        };
+        let started = ready.iter().skip(2).any(|ready| *ready);
+        // The word on exec comes before the word on the end, or a fast program's start is lost.
+        if started {
+            self.read_statuses(&ready)?;
+        }
+        if child {
+            self.children.clear()?;
+            self.reap()?;
+        }
+        if order {
+            self.obey()?;
+        }
+        Ok(())
+    }
+
+    fn obey(&mut self) -> Result<(), End> {
+        let Message { bytes, fds } = self.control.receive()?.ok_or(End::Lifeline)?;
+        match Order::decode(&bytes).map_err(|_malformed| End::Lifeline)? {
+            Order::Proceed => Ok(()),
+            Order::OpenTerminal { rows, cols } => self.open_ahead(rows, cols),
+            Order::Spawn(spawn) => self.spawn(&spawn, &fds),
+            Order::Signal { process, signal } => {
+                self.signal(process, signal);
+                Ok(())
+            }
+        }
+    }
+
+    fn open_ahead(&mut self, rows: u16, cols: u16) -> Result<(), End> {
+        match self.open_terminal(rows, cols) {
+            Ok(pair) => {
+                self.opened = Some(pair.slave);
+                let report = Report::Terminal.encode();
+                Ok(self.control.send(&report, &[pair.master.as_fd()])?)
+            }
+            Err(error) => {
+                let report = Report::Failed {
+                    step: crate::step::Step::Terminal,
+                    object: format!("{} {}", error.call, error.object),
+                    errno: error.errno,
+                };
+                Ok(self.control.send(&report.encode(), &[])?)
+            }
+        }
+    }
+
+    /// A terminal from the jail's own devpts. It belongs to the agent, as one of its own making
+    /// would: the file system takes the opener's file user id.
+    fn open_terminal(&self, rows: u16, cols: u16) -> Result<pty::Pair, SysError> {
+        privileges::set_file_user(self.agent)?;
+        let pair = pty::open_pair(PTMX, rows, cols);
+        privileges::set_file_user(privileges::effective_user())?;
+        // The kernel treats this as a change of credentials, which undoes both (prctl(2)).
+        privileges::set_not_dumpable()?;
+        privileges::die_with_parent()?;
+        pair
+    }
+
+    fn spawn(&mut self, spawn: &Spawn, fds: &[OwnedFd]) -> Result<(), End> {
+        match self.start(spawn, fds) {
+            Ok(program) => {
+                self.programs.push(program);
+                Ok(())
+            }
+            Err(error) => {
+                self.report_failure(spawn.process, NotStarted::because(&error))?;
+                Self::end_with_command(spawn.process)
+            }
+        }
+    }
+
+    fn start(&mut self, spawn: &Spawn, fds: &[OwnedFd]) -> Result<Program, SysError> {
+        let taken = self.programs.iter().any(|old| old.process == spawn.process);
+        if self.programs.len() >= PROCESSES_MAX || taken {
+            return Err(SysError::new("fork", "too many programs", Errno::EAGAIN));
+        }
+        let missing = || SysError::new("recvmsg", "no descriptors", Errno::EBADF);
+        let mut terminal = None;
+        let (pid, status) = match (spawn.streams, fds) {
+            (Streams::Passed, [input, output, error]) => {
+                let three = [input.as_fd(), output.as_fd(), error.as_fd()];
+                program::start(spawn, Standard::Three(three), self.agent)?
+            }
+            (Streams::Opened, _) => {
+                let slave = self.opened.take().ok_or_else(missing)?;
+                program::start(spawn, Standard::Terminal(slave.as_fd()), self.agent)?
+            }
+            (Streams::New { rows, cols }, _) => {
+                let pair = self.open_terminal(rows, cols)?;
+                terminal = Some(pair.master);
+                program::start(spawn, Standard::Terminal(pair.slave.as_fd()), self.agent)?
+            }
+            (Streams::Passed, _) => return Err(missing()),
+        };
+        Ok(Program {
+            process: spawn.process,
+            pid,
+            status: Some(status),
+            terminal,
+            failed: false,
+        })
+    }
+
+    fn signal(&self, process: u32, signal: u32) {
+        let found = self
+            .programs
+            .iter()
+            .find(|program| program.process == process);
+        if let (Some(program), Ok(signal)) = (found, i32::try_from(signal)) {
+            // A program that has just ended is no failure: its end is about to be reported.
+            drop(signals::send_to_group(program.pid, signal));
+        }
+    }
+
+    fn read_statuses(&mut self, ready: &[bool]) -> Result<(), End> {
+        let waiting: Vec<u32> = self
+            .programs
+            .iter()
+            .filter(|program| program.status.is_some())
+            .zip(ready.iter().skip(2))
+            .filter(|(_, ready)| **ready)
+            .map(|(program, _)| program.process)
+            .collect();
+        waiting
+            .into_iter()
+            .try_for_each(|process| self.settle(process))
+    }
+
+    /// Reads how a program's exec went, and reports it.
+    fn settle(&mut self, process: u32) -> Result<(), End> {
+        let found = self
+            .programs
+            .iter_mut()
+            .find(|program| program.process == process);
+        let Some(program) = found else { return Ok(()) };
+        let Some(status) = program.status.take() else {
+            return Ok(());
+        };
+        let terminal = program.terminal.take();
+        match program::read_status(status) {
+            None => {
+                let fds: Vec<BorrowedFd<'_>> = terminal.iter().map(AsFd::as_fd).collect();
+                Ok(self
+                    .control
+                    .send(&Report::Started { process }.encode(), &fds)?)
+            }
+            Some(failure) => {
+                program.failed = true;
+                self.report_failure(process, failure)
+            }
+        }
+    }
+
+    fn report_failure(&self, process: u32, failure: NotStarted) -> Result<(), End> {
+        let report = Report::ExecFailed {
+            process,
+            errno: failure.errno,
+            at_exec: failure.at_exec,
+            message: failure.message,
+        };
+        Ok(self.control.send(&report.encode(), &[])?)
+    }
+
+    fn reap(&mut self) -> Result<(), End> {
+        while let Some((pid, outcome)) = reap_any()? {
+            let found = self.programs.iter().position(|program| program.pid == pid);
+            let Some(index) = found else { continue };
+            let process = self
+                .programs
+                .get(index)
+                .map_or(MAIN_PROCESS, |program| program.process);
+            self.settle(process)?;
+            self.finish(index, outcome)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, index: usize, outcome: Outcome) -> Result<(), End> {
+        let program = self.programs.swap_remove(index);
+        let process = program.process;
+        if !program.failed {
+            self.control
+                .send(&Report::Exited { process, outcome }.encode(), &[])?;
+        }
+        Self::end_with_command(process)
+    }
+
+    const fn end_with_command(process: u32) -> Result<(), End> {
+        if process == MAIN_PROCESS {
+            return Err(End::Command);
+        }
+        Ok(())
+    }
+}
