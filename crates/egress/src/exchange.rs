@@ -1,0 +1,115 @@
+//! One permitted exchange from its decision to its close; the close is recorded however it ends.
+//!
+//! Not for: deciding (`authorize`) or moving bytes (`relay`, `forward`).
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use model::{EgressEvent, EventId, Phase, Verdict};
+use serde_json::json;
+
+use crate::clock;
+use crate::meter::Account;
+use crate::reason::Cause;
+use crate::record::Recorder;
+use crate::refusal::Refusal;
+use crate::respond;
+
+/// An exchange under way. Dropping it records its close.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    event: EgressEvent,
+    account: Arc<Account>,
+    recorder: Recorder,
+    started: Instant,
+    ended: bool,
+}
+
+impl Exchange {
+    /// Begins after `decision`, which has been recorded and allows the exchange.
+    pub(crate) fn begin(decision: EgressEvent, account: Account, recorder: Recorder) -> Self {
+        Self { event: decision, account: Arc::new(account), recorder, started: Instant::now(), ended: false }
+    }
+
+    /// The id that its records and answers share.
+    pub(crate) fn id(&self) -> &EventId {
+        &self.event.id
+    }
+
+    /// The account that bytes of this exchange are counted on.
+    pub(crate) fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+
+    /// Notes the status that the jail was sent.
+    pub(crate) fn set_status(&mut self, status: u16) {
+        self.event.status = Some(status);
+    }
+
+    /// Notes that it is complete. What is dropped without this or [`Self::end`] was cut with its
+    /// session.
+    pub(crate) fn complete(&mut self) {
+        self.ended = true;
+    }
+
+    /// Notes why it ended other than by being complete; the first cause stays.
+    pub(crate) fn end(&mut self, cause: Cause) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        self.event.reason = cause.code().to_owned();
+        // A budget that runs out in the middle ends what was allowed; that is no denial.
+        let begun = self.account.bytes() != (0, 0);
+        if cause.is_denial() && !begun {
+            self.event.verdict = Verdict::Deny;
+            self.account.deny();
+        }
+    }
+
+    /// Ends it with an answer to the jail in place of the upstream server's.
+    pub(crate) fn refuse(&mut self, cause: Cause) -> Refusal {
+        self.end(cause);
+        self.set_status(cause.status());
+        Refusal {
+            status: cause.status(),
+            error: respond::text(cause.code()).to_owned(),
+            reason: cause.code().to_owned(),
+            host: self.event.host.clone(),
+            port: self.event.port,
+            rule: self.event.rule.clone(),
+            id: self.event.id.clone(),
+            next_steps: respond::next_steps(cause.code(), &self.event.host, &self.event.id),
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.event.reason = Cause::SessionClosed.code().to_owned();
+        }
+        let (bytes_up, bytes_down) = self.account.bytes();
+        let duration = self.started.elapsed().as_millis();
+        let event = EgressEvent {
+            time: clock::now(),
+            phase: Phase::Close,
+            bytes_up,
+            bytes_down,
+            duration_ms: u64::try_from(duration).unwrap_or(u64::MAX),
+            ..self.event.clone()
+        };
+        if event.verdict == Verdict::Deny {
+            self.account.meter().keep_denial(&event);
+        }
+        if self.account.meter().is_due_for_warning() {
+            let usage = self.account.meter().usage();
+            let data = json!({
+                "alert": "budget_exceeded",
+                "bytes_up": usage.bytes_up,
+                "bytes_down": usage.bytes_down,
+            });
+            self.recorder.alert(&event.session, data);
+        }
+        self.recorder.close(event);
+    }
+}

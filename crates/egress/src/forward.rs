@@ -1,0 +1,267 @@
+//! Plain HTTP in absolute form: one request judged, rewritten and carried out, then the next.
+//!
+//! Upstream sees HTTP/1.1 with the canonical path that was judged, the `Host` that was judged, and no
+//! field of the jail's own connection.
+//!
+//! Not for: parsing heads (`head`, `answer`) or bodies (`body`).
+
+use bytes::BytesMut;
+use model::{TlsMode, Via};
+use policy::{Destination, RequestKind, Scheme, Target};
+use tokio::time::Instant;
+
+use crate::authorize::{Asked, Permit, authorize, revoked};
+use crate::connect::{TLS_PORTS, carry, same_host};
+use crate::explicit::{Conversation, Next};
+use crate::fields::Framing;
+use crate::head::Head;
+use crate::limits::UPSTREAM_IDLE;
+use crate::message::{Outcome, Progress, Then, carry_out};
+use crate::reason::Cause;
+use crate::respond::Manner;
+use crate::upstream::Upstream;
+
+/// An upstream connection that waits for its client's next request.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    upstream: Upstream,
+    destination: Destination,
+    connect: Option<std::net::SocketAddr>,
+    since: Instant,
+}
+
+/// A request in the form in which it is judged and sent.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) asked: Asked,
+    pub(crate) framing: Framing,
+    /// The client asked to go on as a WebSocket.
+    pub(crate) websocket: bool,
+    /// The client speaks HTTP/1.1: it reads chunks and interim answers.
+    pub(crate) client_is_11: bool,
+    /// The client wants to send another request.
+    pub(crate) keep_alive: bool,
+    /// The head as it goes upstream.
+    pub(crate) head: Vec<u8>,
+}
+
+/// Serves one request.
+pub(crate) async fn serve(
+    conversation: &mut Conversation,
+    head: &Head,
+    kept: &mut Option<Kept>,
+) -> Next {
+    let plan = match Plan::read(head) {
+        Ok(plan) => plan,
+        Err(cause) => return conversation.refuse_head(head, cause).await,
+    };
+    let Conversation { proxy, session, .. } = &*conversation;
+    match authorize(session, &proxy.recorder, &plan.asked).await {
+        Ok(permit) => permitted(conversation, &plan, permit, kept).await,
+        Err(refusal) => {
+            // A body that nobody reads would be taken for the next request.
+            let keep_alive = plan.keep_alive && plan.framing == Framing::Length(0);
+            conversation.answer(&refusal, plan.manner(keep_alive)).await
+        }
+    }
+}
+
+async fn permitted(
+    conversation: &mut Conversation,
+    plan: &Plan,
+    mut permit: Permit,
+    kept: &mut Option<Kept>,
+) -> Next {
+    let progress = Progress::default();
+    match attempt(conversation, plan, &permit, kept, &progress).await {
+        Ok(outcome) => {
+            permit.exchange.set_status(outcome.status);
+            permit.exchange.complete();
+            match outcome.then {
+                Then::Http { client: true, .. } => Next::Request,
+                Then::Http { client: false, .. } => Next::Finish,
+                Then::Tunnel => Next::Done,
+            }
+        }
+        Err(cause) if progress.is_answered() => {
+            if let Some(status) = progress.status() {
+                permit.exchange.set_status(status);
+            }
+            // A tunnel that was cut, or an answer that lacks its end.
+            permit.exchange.end(cause);
+            Next::Abort
+        }
+        Err(cause) => {
+            let refusal = permit.exchange.refuse(cause);
+            conversation.answer(&refusal, plan.manner(false)).await
+        }
+    }
+}
+
+/// Carries the request out on the kept connection or a new one. A kept connection that turns out
+/// to be dead before a byte of an answer is replaced once, if the request may be repeated
+/// (RFC 9112 9.3.1).
+async fn attempt(
+    conversation: &mut Conversation,
+    plan: &Plan,
+    permit: &Permit,
+    kept: &mut Option<Kept>,
+    progress: &Progress,
+) -> Result<Outcome, Cause> {
+    if let Some(upstream) = reusable(kept.take(), plan, permit) {
+        let outcome = exchange(conversation, plan, &upstream, progress).await;
+        let stale = outcome == Err(Cause::UpstreamAborted) && !progress.is_heard();
+        if !(stale && plan.is_repeatable()) {
+            keep(kept, upstream, plan, permit, &outcome);
+            return outcome;
+        }
+    }
+    let Conversation { proxy, session, .. } = &*conversation;
+    let upstream = proxy.dialler.dial(session, permit, &plan.asked.destination).await?;
+    let outcome = exchange(conversation, plan, &upstream, progress).await;
+    keep(kept, upstream, plan, permit, &outcome);
+    outcome
+}
+
+fn reusable(kept: Option<Kept>, plan: &Plan, permit: &Permit) -> Option<Upstream> {
+    let kept = kept?;
+    let same = kept.destination == plan.asked.destination && kept.connect == permit.connect;
+    if !same || kept.since.elapsed() > UPSTREAM_IDLE || !kept.upstream.is_quiet() {
+        return None;
+    }
+    kept.upstream.assign(permit.exchange.account().clone());
+    Some(kept.upstream)
+}
+
+fn keep(
+    kept: &mut Option<Kept>,
+    upstream: Upstream,
+    plan: &Plan,
+    permit: &Permit,
+    outcome: &Result<Outcome, Cause>,
+) {
+    if let Ok(Outcome { then: Then::Http { upstream: true, .. }, .. }) = outcome {
+        let destination = plan.asked.destination.clone();
+        *kept = Some(Kept { upstream, destination, connect: permit.connect, since: Instant::now() });
+    }
+}
+
+/// One request and its answer, and what follows a WebSocket's handshake, unless a newer policy
+/// forbids it meanwhile.
+async fn exchange(
+    conversation: &mut Conversation,
+    plan: &Plan,
+    upstream: &Upstream,
+    progress: &Progress,
+) -> Result<Outcome, Cause> {
+    let mut rest = BytesMut::new();
+    let session = conversation.session.clone();
+    let outcome = tokio::select! {
+        outcome = carry_out(conversation, plan, upstream, &mut rest, progress) => outcome?,
+        () = revoked(&session, &plan.asked) => return Err(Cause::PolicyChanged),
+    };
+    if outcome.then != Then::Tunnel {
+        return Ok(outcome);
+    }
+    let client = &conversation.client;
+    client.write(&rest).await.map_err(|_gone| Cause::ClientAborted)?;
+    let early = conversation.buffer.split();
+    upstream.write(&early).await.map_err(|error| crate::body::cause::<Upstream>(&error))?;
+    carry(conversation, &plan.asked, upstream).await?;
+    Ok(outcome)
+}
+
+impl Plan {
+    /// What is asked for, once it can be read in one way only.
+    fn read(head: &Head) -> Result<Self, Cause> {
+        let target = Target::from_absolute_uri(&head.target)
+            .map_err(|error| Cause::Malformed(error.code()))?;
+        if target.scheme == Scheme::Https {
+            return Err(Cause::Malformed("https_needs_connect"));
+        }
+        match head.fields.one("host")? {
+            Some(host) => same_host(host, &target.destination, target.scheme.default_port())?,
+            None if head.is_11 => return Err(Cause::Malformed("host_missing")),
+            None => {}
+        }
+        if TLS_PORTS.contains(&target.destination.port) {
+            return Err(Cause::NotTls);
+        }
+        let framing = head.fields.framing()?.unwrap_or(Framing::Length(0));
+        if framing == Framing::Chunked && !head.is_11 {
+            return Err(Cause::Malformed("transfer_encoding_refused"));
+        }
+        let websocket = websocket(head, framing)?;
+        Ok(Self {
+            head: upstream_head(head, &target, framing, websocket),
+            asked: asked(head, target),
+            framing,
+            websocket,
+            client_is_11: head.is_11,
+            keep_alive: head.is_11 && !closes(head),
+        })
+    }
+
+    const fn manner(&self, keep_alive: bool) -> Manner {
+        Manner { head_only: matches!(self.asked.method.as_bytes(), b"HEAD"), keep_alive }
+    }
+
+    /// True when sending it twice does no more than sending it once, and it is still at hand.
+    fn is_repeatable(&self) -> bool {
+        let safe = matches!(self.asked.method.as_str(), "GET" | "HEAD" | "OPTIONS");
+        safe && self.framing == Framing::Length(0)
+    }
+}
+
+fn asked(head: &Head, target: Target) -> Asked {
+    Asked {
+        via: Via::Explicit,
+        tls: TlsMode::None,
+        kind: RequestKind::Http,
+        method: head.method.clone(),
+        destination: target.destination,
+        path: Some(target.path),
+    }
+}
+
+fn closes(head: &Head) -> bool {
+    head.fields.lists("connection", "close") || head.fields.lists("proxy-connection", "close")
+}
+
+/// Whether the request asks to become a WebSocket (RFC 6455 4.1). Any other upgrade would turn the
+/// connection into something that nobody judges.
+fn websocket(head: &Head, framing: Framing) -> Result<bool, Cause> {
+    let Some(protocol) = head.fields.one("upgrade").map_err(|_| Cause::UpgradeRefused)? else {
+        return Ok(false);
+    };
+    let asks = protocol.eq_ignore_ascii_case(b"websocket")
+        && head.fields.lists("connection", "upgrade")
+        && head.method == "GET"
+        && head.is_11
+        && framing == Framing::Length(0);
+    if asks { Ok(true) } else { Err(Cause::UpgradeRefused) }
+}
+
+fn upstream_head(head: &Head, target: &Target, framing: Framing, websocket: bool) -> Vec<u8> {
+    let (method, path, destination) = (&head.method, &target.path, &target.destination);
+    let mut out = Vec::with_capacity(512);
+    out.extend_from_slice(format!("{method} {path} HTTP/1.1\r\nHost: {}", destination.host).as_bytes());
+    if destination.port != Scheme::Http.default_port() {
+        out.extend_from_slice(format!(":{}", destination.port).as_bytes());
+    }
+    out.extend_from_slice(b"\r\n");
+    head.fields.write_end_to_end(&mut out);
+    match framing {
+        Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        // A request that said that its body is empty goes on saying so.
+        Framing::Length(length) if length > 0 || head.fields.all("content-length").next().is_some() => {
+            out.extend_from_slice(format!("Content-Length: {length}\r\n").as_bytes());
+        }
+        Framing::Length(_) | Framing::UntilClose => {}
+    }
+    if websocket {
+        out.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: websocket\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+    out
+}

@@ -1,0 +1,100 @@
+//! Every bound of the proxy, each with its reason.
+//!
+//! Not for: what an operator sets per jail (budgets, rates), which is policy.
+
+use std::time::Duration;
+
+/// Longest request or response head. Twice what common servers accept, so that they refuse first.
+pub const HEAD_MAX: usize = 32 * 1024;
+/// Most header fields of a head; servers accept about 100.
+pub const HEADERS_MAX: usize = 100;
+/// Longest request target (RFC 9112 section 3 asks for 8000 octets at least).
+pub const URI_MAX: usize = 8 * 1024;
+/// Longest trailer section of a chunked body; real ones are a checksum or two.
+pub const TRAILERS_MAX: usize = 8 * 1024;
+/// Longest chunk-size line, extensions included; longer ones only serve to make a parser work.
+pub const CHUNK_LINE_MAX: usize = 256;
+/// Most 1xx answers to one request; more is an upstream that never answers.
+pub const INTERIM_MAX: u32 = 16;
+
+/// From the first byte of a head to its end: a slow client must not hold a connection for ever.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a client may keep a connection open between requests.
+pub const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(60);
+/// From `200 Connection established` to a complete ClientHello.
+pub const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest ClientHello. Those with post-quantum keys are about 2 KiB.
+pub const HELLO_MAX: usize = 16 * 1024;
+/// A tunnel in which nothing moves. Streams with an event a minute must live.
+pub const TUNNEL_IDLE: Duration = Duration::from_secs(15 * 60);
+/// A tunnel of which one half is closed and in whose other half nothing moves.
+pub const HALF_OPEN_IDLE: Duration = Duration::from_secs(60);
+/// A request body that the client stops sending.
+pub const BODY_IDLE: Duration = Duration::from_secs(60);
+/// An upstream that is silent before or within its answer; language models think for minutes.
+pub const ANSWER_IDLE: Duration = Duration::from_secs(10 * 60);
+/// A client or upstream that stops reading what it is sent.
+pub const WRITE_IDLE: Duration = Duration::from_secs(60);
+/// An idle upstream connection that waits for its client's next request; servers drop them at 60 s.
+pub const UPSTREAM_IDLE: Duration = Duration::from_secs(30);
+/// How long a closing connection may still send what it had under way, and how much: closing at
+/// once would reset the connection and take the answer with it (RFC 9112 section 9.6).
+pub const LINGER: Duration = Duration::from_secs(2);
+/// See [`LINGER`].
+pub const LINGER_BYTES: u64 = 256 * 1024;
+
+/// Connections of one session. Beyond, that session is answered 503; others are not affected.
+pub const SESSION_CONNECTIONS: usize = 1024;
+/// Connections of one session that may be told so at once; beyond, they are closed without a word.
+pub const SESSION_TURNED_AWAY: usize = 32;
+/// Name look-ups of one session under way. Each holds a thread until the host's resolver gives up.
+pub const SESSION_LOOKUPS: usize = 16;
+/// Name look-ups of all sessions under way; the runtime's blocking threads are 512.
+pub const PROCESS_LOOKUPS: usize = 128;
+/// A name look-up, waiting for its turn included.
+pub const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
+/// Addresses of one name that are tried; the next ones hardly fare better.
+pub const DIAL_ADDRESSES: usize = 4;
+/// One attempt to connect.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// All attempts of one request.
+pub const DIAL_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Size asked for the pipes that tunnels go through: fewer system calls per byte.
+pub const PIPE_BYTES: usize = 1024 * 1024;
+/// Pipes of that size kept for the next transfer. A pipe is only held while bytes are under way,
+/// so idle tunnels cost none.
+pub const PIPES_KEPT: usize = 32;
+/// Pipes of that size in use at once; further ones have the kernel's default size. All together
+/// stay below the 64 MiB of pipe pages that an unprivileged user may hold (pipe(7)).
+pub const PIPES_LARGE: usize = 48;
+/// Buffer of a connection, as large as the longest head.
+pub const BUFFER: usize = HEAD_MAX;
+
+/// First denials that a session keeps for its report.
+pub const DENIALS_KEPT: usize = 100;
+/// Hosts that a session's usage names; the rest is counted under `other`.
+pub const HOSTS_KEPT: usize = 256;
+/// Longest text from a jail in a record.
+pub const TEXT_MAX: usize = 256;
+
+/// Denials per second that need no decision of policy (DNS questions, malformed requests, refused
+/// connections) and are recorded one by one; the rest is counted. A flood must not fill the disk.
+pub const NOISE_PER_SECOND: u32 = 10;
+/// Longest DNS message over TCP that is read; questions are a few hundred bytes.
+pub const DNS_MESSAGE_MAX: usize = 4096;
+/// DNS questions of one session that are answered per second; the rest is dropped, like any
+/// overload of DNS.
+pub const DNS_PER_SECOND: u32 = 2000;
+/// DNS connections of one session; they count as connections, too.
+pub const DNS_IDLE: Duration = Duration::from_secs(10);
+
+/// Pause of an accept loop that ran out of descriptors or memory; the queue keeps the rest.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Longest answer body that a fetch returns.
+pub const FETCH_BODY_MAX: usize = 4 * 1024 * 1024;
+/// Longest request body of a fetch.
+pub const FETCH_REQUEST_MAX: usize = 4 * 1024 * 1024;
+/// Longest time a fetch may ask for.
+pub const FETCH_TIMEOUT_MAX: Duration = Duration::from_secs(300);

@@ -1,0 +1,59 @@
+//! Compares what the kernel counted on a jail's connection with what the proxy moved.
+//!
+//! Not for: upstream connections, whose bytes nobody but the proxy causes.
+
+use std::os::fd::BorrowedFd;
+
+use model::KernelUsage;
+use sys::tcpinfo::{self, TcpCounters};
+
+/// The account of a connection that is about to be closed. What the jail sent and nobody read is in
+/// neither count: it went nowhere. Bytes of a connection that can't be examined are unexplained.
+pub(crate) fn connection(fd: BorrowedFd<'_>, read: u64, written: u64) -> KernelUsage {
+    match tcpinfo::counters(fd) {
+        Ok(counters) => compare(counters, read, written),
+        Err(error) => {
+            tracing::error!(%error, "a connection's counters could not be read");
+            KernelUsage {
+                client_up: read,
+                client_down: written,
+                unexplained_bytes: read.saturating_add(written),
+                ..KernelUsage::default()
+            }
+        }
+    }
+}
+
+fn compare(counters: TcpCounters, read: u64, written: u64) -> KernelUsage {
+    let received = counters.received.saturating_sub(counters.unread);
+    // A FIN counts as one received byte, and a reset hides whether there was one.
+    let socket_up = if received == read.saturating_add(1) { read } else { received };
+    let socket_down = counters.sent.saturating_add(counters.unsent);
+    KernelUsage {
+        socket_up,
+        socket_down,
+        client_up: read,
+        client_down: written,
+        unexplained_bytes: socket_up.abs_diff(read).saturating_add(socket_down.abs_diff(written)),
+        ..KernelUsage::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unexplained(received: u64, unread: u64, read: u64) -> u64 {
+        let counters = TcpCounters { received, unread, sent: 5, unsent: 2 };
+        compare(counters, read, 7).unexplained_bytes
+    }
+
+    #[test]
+    fn explains_a_fin_and_unread_bytes_and_nothing_else() {
+        assert_eq!(unexplained(10, 0, 10), 0);
+        assert_eq!(unexplained(11, 0, 10), 0);
+        assert_eq!(unexplained(10, 4, 6), 0);
+        assert_eq!(unexplained(12, 0, 10), 2);
+        assert_eq!(unexplained(9, 0, 10), 1);
+    }
+}

@@ -1,0 +1,157 @@
+//! One jail's egress: its policy, budgets, counters and open connections.
+//!
+//! Not for: the listeners (`proxy`) or the verdicts (`authorize`).
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use model::{EgressEvent, KernelUsage, SessionId, Usage};
+use policy::{Budget, EgressPolicy, OnExceeded};
+use tasks::{Group, Stop};
+use tokio::sync::{Semaphore, watch};
+
+use crate::limits::{
+    DNS_PER_SECOND, NOISE_PER_SECOND, SESSION_CONNECTIONS, SESSION_LOOKUPS, SESSION_TURNED_AWAY,
+};
+use crate::meter::Meter;
+use crate::authorize::note_suppressed;
+use crate::noise::Noise;
+use crate::record::Recorder;
+
+/// What a session is made of.
+#[derive(Debug, Clone)]
+pub struct SessionSpec {
+    /// Whose egress it is.
+    pub id: SessionId,
+    /// What may leave.
+    pub policy: Arc<EgressPolicy>,
+    /// How much may leave and come back.
+    pub budget: Budget,
+    /// Generation of the policy, as records carry it.
+    pub generation: u64,
+}
+
+/// One jail's egress context, shared by all its connections.
+#[derive(Debug)]
+pub struct Session {
+    pub(crate) id: SessionId,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) tasks: Group,
+    /// Places for connections.
+    pub(crate) places: Arc<Semaphore>,
+    /// Places for connections that are told that there is no place.
+    pub(crate) doormen: Arc<Semaphore>,
+    pub(crate) lookups: Arc<Semaphore>,
+    pub(crate) noise: Noise,
+    pub(crate) questions: Noise,
+    rules: watch::Sender<Rules>,
+    /// Set once the session is served; for what is recorded at its very end.
+    recorder: OnceLock<Recorder>,
+}
+
+/// A policy and its generation, always changed together.
+#[derive(Debug, Clone)]
+pub(crate) struct Rules {
+    pub(crate) policy: Arc<EgressPolicy>,
+    pub(crate) generation: u64,
+}
+
+impl Session {
+    /// Makes a session without connections. It needs no runtime yet.
+    #[must_use]
+    pub fn new(spec: SessionSpec) -> Arc<Self> {
+        let SessionSpec { id, policy, budget, generation } = spec;
+        Arc::new(Self {
+            id,
+            meter: Arc::new(meter(&budget)),
+            tasks: Group::new("egress"),
+            places: Arc::new(Semaphore::new(SESSION_CONNECTIONS)),
+            doormen: Arc::new(Semaphore::new(SESSION_TURNED_AWAY)),
+            lookups: Arc::new(Semaphore::new(SESSION_LOOKUPS)),
+            noise: Noise::new(NOISE_PER_SECOND),
+            questions: Noise::new(DNS_PER_SECOND),
+            rules: watch::Sender::new(Rules { policy, generation }),
+            recorder: OnceLock::new(),
+        })
+    }
+
+    /// Whose egress it is.
+    #[must_use]
+    pub const fn id(&self) -> &SessionId {
+        &self.id
+    }
+
+    /// Decisions and bytes so far, live.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        self.meter.usage()
+    }
+
+    /// The kernel's and our own counts of the jail's closed connections to the proxy. The `veth`
+    /// fields stay 0: only the warden can read those.
+    #[must_use]
+    pub fn kernel(&self) -> KernelUsage {
+        self.meter.kernel()
+    }
+
+    /// The first 100 denials.
+    #[must_use]
+    pub fn denials(&self) -> Vec<EgressEvent> {
+        self.meter.denials()
+    }
+
+    /// The policy in force.
+    #[must_use]
+    pub fn policy(&self) -> Arc<EgressPolicy> {
+        Arc::clone(&self.rules.borrow().policy)
+    }
+
+    /// Puts another policy in force. Requests are judged by it from now on; what is open and was
+    /// allowed by the old one is judged anew and cut at once if the new one denies it.
+    pub fn replace_policy(&self, policy: Arc<EgressPolicy>, generation: u64) {
+        self.rules.send_replace(Rules { policy, generation });
+    }
+
+    /// Resolves once a transfer was cut, or a request refused, because a byte budget ran out.
+    pub async fn budget_exceeded(&self) {
+        // The sender lives in the meter that we hold, so the wait can't fail.
+        drop(self.meter.exhaustion().wait_for(|exhausted| *exhausted).await);
+    }
+
+    /// Ends the session: no new connections, a grace period for the open ones, then they are cut.
+    /// When it returns, every close has been recorded and every counter is final.
+    pub async fn close(&self, grace: Duration) {
+        let cut = self.tasks.close(grace).await;
+        if cut > 0 {
+            tracing::debug!(session = %self.id, cut, "connections were cut at the session's end");
+        }
+        if let Some(recorder) = self.recorder.get() {
+            note_suppressed(self, recorder, self.noise.take_suppressed());
+        }
+    }
+
+    pub(crate) fn is_served_with(&self, recorder: &Recorder) {
+        self.recorder.get_or_init(|| recorder.clone());
+    }
+
+    pub(crate) fn stop(&self) -> Stop {
+        self.tasks.stop()
+    }
+
+    pub(crate) fn rules(&self) -> Rules {
+        self.rules.borrow().clone()
+    }
+
+    pub(crate) fn rule_changes(&self) -> watch::Receiver<Rules> {
+        self.rules.subscribe()
+    }
+}
+
+fn meter(budget: &Budget) -> Meter {
+    let up = budget.egress_up.map(|size| size.0);
+    let down = budget.egress_down.map(|size| size.0);
+    match budget.on_exceeded {
+        OnExceeded::Stop => Meter::new(up, down),
+        OnExceeded::Warn => Meter::warning(up, down),
+    }
+}

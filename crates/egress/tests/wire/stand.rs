@@ -1,0 +1,212 @@
+//! A proxy with one session on loopback listeners, its log in a folder of its own.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use audit::{Filter, Log, Options, Reader};
+use egress::{Listeners, Proxy, ProxyParts, Session, SessionSpec};
+use model::{ByteSize, EgressEvent, Phase, SessionId};
+use policy::rule::RuleTable;
+use policy::{Budget, Effect, EgressPolicy, EgressRules, OnExceeded, Origin, Rule};
+use rustls::RootCertStore;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// Long enough for a busy machine; a test that waits so long has failed.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+pub struct Stand {
+    pub runtime: Runtime,
+    pub proxy: Arc<Proxy>,
+    pub session: Arc<Session>,
+    pub log: Arc<Log>,
+    pub explicit: SocketAddr,
+    pub http: SocketAddr,
+    pub https: SocketAddr,
+    pub dns_tcp: SocketAddr,
+    pub dns_udp: SocketAddr,
+    dir: TempDir,
+}
+
+/// No limit in either direction.
+pub const UNLIMITED: Budget =
+    Budget { egress_up: None, egress_down: None, on_exceeded: OnExceeded::Stop };
+
+/// A budget that cuts.
+pub fn budget(up: Option<u64>, down: Option<u64>) -> Budget {
+    let (egress_up, egress_down) = (up.map(ByteSize), down.map(ByteSize));
+    Budget { egress_up, egress_down, on_exceeded: OnExceeded::Stop }
+}
+
+/// A policy of allow rules, each in the form of its table.
+pub fn policy(allow: &[Value]) -> Arc<EgressPolicy> {
+    let rule = |(index, table): (usize, &Value)| {
+        let table: RuleTable = serde_json::from_value(table.clone()).unwrap();
+        Rule::new(table, Effect::Allow, Origin::cli(u32::try_from(index).unwrap())).unwrap()
+    };
+    let rules = allow.iter().enumerate().map(rule).collect();
+    Arc::new(EgressPolicy::new(1, EgressRules { rules }).unwrap())
+}
+
+impl Stand {
+    pub fn new(allow: &[Value]) -> Self {
+        Self::with(allow, UNLIMITED, RootCertStore::empty())
+    }
+
+    pub fn with(allow: &[Value], budget: Budget, roots: RootCertStore) -> Self {
+        let dir = TempDir::new().unwrap();
+        let log = Log::open(&dir.path().join("audit"), &Options::new(audit::Sync::Batch)).unwrap();
+        let log = Arc::new(log);
+        let parts = ProxyParts { log: Arc::clone(&log), durable: false, roots: Arc::new(roots) };
+        let proxy = Proxy::new(parts);
+        let session = Session::new(SessionSpec {
+            id: SessionId::from_random([1; 8]),
+            policy: policy(allow),
+            budget,
+            generation: 1,
+        });
+        let [explicit, http, https, dns_tcp] =
+            [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let dns_udp = sys::socket::datagrams_on(1, 0).unwrap();
+        let datagrams = std::net::UdpSocket::from(dns_udp.as_fd().try_clone_to_owned().unwrap());
+        let port = datagrams.local_addr().unwrap().port();
+        let address = |listener: &TcpListener| listener.local_addr().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let stand = Self {
+            explicit: address(&explicit),
+            http: address(&http),
+            https: address(&https),
+            dns_tcp: address(&dns_tcp),
+            dns_udp: SocketAddr::from(([127, 0, 0, 1], port)),
+            runtime,
+            proxy,
+            session,
+            log,
+            dir,
+        };
+        let listeners = Listeners {
+            explicit: OwnedFd::from(explicit),
+            http: OwnedFd::from(http),
+            https: OwnedFd::from(https),
+            dns_tcp: OwnedFd::from(dns_tcp),
+            dns_udp,
+        };
+        let entered = stand.runtime.enter();
+        stand.proxy.serve(Arc::clone(&stand.session), listeners).unwrap();
+        drop(entered);
+        stand
+    }
+
+    /// A connection to the proxy port.
+    pub fn dial(&self) -> TcpStream {
+        dial(self.explicit)
+    }
+
+    /// Sends bytes to the proxy port and returns all that comes back until it closes.
+    pub fn ask(&self, bytes: impl AsRef<[u8]>) -> String {
+        exchange(self.explicit, bytes.as_ref())
+    }
+
+    /// Opens a tunnel and insists on its success.
+    pub fn tunnel(&self, authority: &str) -> TcpStream {
+        let mut stream = self.dial();
+        let request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        assert_eq!(read_head(&mut stream).lines().next(), Some("HTTP/1.1 200 Connection established"));
+        stream
+    }
+
+    /// Ends the session and returns all its events.
+    pub fn finish(&self) -> Vec<EgressEvent> {
+        self.runtime.block_on(self.session.close(Duration::from_secs(1)));
+        self.events()
+    }
+
+    /// The events recorded so far.
+    pub fn events(&self) -> Vec<EgressEvent> {
+        let reader = Reader::open(&self.dir.path().join("audit"), Filter::default()).unwrap();
+        let data = reader.map(|entry| entry.unwrap().data);
+        data.filter_map(|data| serde_json::from_value(data).ok()).collect()
+    }
+
+    /// All entries' text.
+    pub fn log_text(&self) -> String {
+        let reader = Reader::open(&self.dir.path().join("audit"), Filter::default()).unwrap();
+        reader.map(|entry| String::from_utf8(entry.unwrap().to_line().unwrap()).unwrap() + "\n").collect()
+    }
+
+    /// The close of the only exchange, once it is recorded.
+    pub fn close_event(&self) -> EgressEvent {
+        eventually(|| self.events().into_iter().find(|event| event.phase == Phase::Close))
+    }
+}
+
+pub fn dial(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream
+}
+
+pub fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = dial(address);
+    // A proxy that refuses early may close before all is written.
+    drop(stream.write_all(bytes));
+    drop(stream.shutdown(std::net::Shutdown::Write));
+    let mut answer = Vec::new();
+    drop(stream.read_to_end(&mut answer));
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Reads to the end of a head.
+pub fn read_head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).unwrap()
+}
+
+/// Reads so many bytes.
+pub fn read_exact(stream: &mut TcpStream, count: usize) -> Vec<u8> {
+    let mut bytes = vec![0; count];
+    stream.read_exact(&mut bytes).unwrap();
+    bytes
+}
+
+/// Reads one answer with a Content-Length.
+pub fn read_answer(stream: &mut TcpStream) -> (String, String) {
+    let head = read_head(stream);
+    let length = head
+        .lines()
+        .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned))
+        .map_or(0, |digits| digits.parse().unwrap());
+    let body = read_exact(stream, length);
+    (head, String::from_utf8(body).unwrap())
+}
+
+/// The status and the reason code of a denial.
+pub fn denial(answer: &str) -> (u16, String) {
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+    let reason = answer.lines().find_map(|line| line.strip_prefix("x-sheriff-reason: "));
+    (status, reason.unwrap_or("").to_owned())
+}
+
+/// Waits for something to come true.
+pub fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "it did not come true");
+        std::thread::yield_now();
+    }
+}
