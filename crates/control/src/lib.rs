@@ -1,0 +1,42 @@
+//! Sessions from request to report: the office's side of the warrant, without any HTTP.
+//!
+//! Not for: sockets that operators and agents talk to (`gateway`), nor for judging and carrying
+//! their traffic (`egress`).
+#![forbid(unsafe_code)]
+
+pub mod adoption;
+mod command;
+pub mod ending;
+mod environment;
+pub mod exec;
+pub mod launch;
+pub mod office;
+pub mod policies;
+pub mod recorder;
+pub mod registry;
+mod report;
+pub mod saved;
+pub mod session;
+pub mod state;
+pub mod token;
+pub mod warden;
+pub mod watch;
+
+pub use exec::{ExecError, ExecRequest, Process};
+pub use launch::{LaunchError, LaunchRequest, Launched};
+pub use office::{ActionError, Door, Office, Outcome, Parts};
+pub use policies::{Policies, PolicyError};
+pub use recorder::Recorder;
+pub use registry::Registry;
+pub use saved::SavedFolder;
+pub use session::Session;
+pub use state::State;
+pub use warden::{Warden, WardenError};
+pub use watch::watch;
+
+/// Eight random bytes, as an id takes them.
+fn random() -> Result<[u8; 8], token::RandomError> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(token::RandomError)?;
+    Ok(bytes)
+}

@@ -1,0 +1,288 @@
+//! The office's desk: everything that launches, notices and operators' requests need, in one place.
+//!
+//! Not for: sockets and HTTP (`gateway`).
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use egress::Proxy;
+use model::SessionId;
+use tasks::Group;
+use tokio::sync::Semaphore;
+use warrant::{KillReason, Notice, ProcessId};
+
+use crate::registry::Registry;
+use crate::saved::{Saved, SavedFolder};
+use crate::state::{Transition, TransitionError};
+use crate::warden::{Notices, Warden, WardenError};
+use crate::{Policies, Recorder, Session};
+
+/// Most launches between request and start at once. The warden builds one jail at a time; more would
+/// only hold descriptors while they wait.
+pub const LAUNCHES_MAX: usize = 32;
+/// How often changed meters are written down: a crash of the office forgets no more than the traffic
+/// of this long.
+const SAVE_EVERY: Duration = Duration::from_secs(1);
+
+/// Opens a session's gateway socket to its jail.
+pub trait Door: Send + Sync {
+    /// Serves `listener` until the session's servers are stopped.
+    ///
+    /// # Errors
+    /// When the listener can't be served.
+    fn open(&self, session: Arc<Session>, listener: OwnedFd) -> io::Result<()>;
+}
+
+/// What an office is made of.
+pub struct Parts {
+    /// The warden's ear.
+    pub warden: Warden,
+    /// The audit log.
+    pub recorder: Recorder,
+    /// The egress proxy.
+    pub proxy: Arc<Proxy>,
+    /// The profiles.
+    pub policies: Policies,
+    /// Files of living sessions.
+    pub saved: SavedFolder,
+    /// The gateway.
+    pub door: Box<dyn Door>,
+    /// Owner of all tasks made here.
+    pub group: Group,
+    /// How many offices came before this one.
+    pub restarts: u32,
+}
+
+/// Starts, keeps and ends sessions.
+pub struct Office {
+    pub(crate) parts: Parts,
+    pub(crate) registry: Registry,
+    pub(crate) launches: Semaphore,
+}
+
+/// Why the office has nothing more to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The warden asked it to let go.
+    Drain,
+    /// The warden is gone.
+    WardenGone,
+}
+
+/// An operator's request that was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum ActionError {
+    /// No living session has that id.
+    #[error("no session {0} is alive")]
+    Unknown(SessionId),
+    /// Its state does not have that transition.
+    #[error(transparent)]
+    State(#[from] TransitionError),
+    /// The warden did not do it.
+    #[error(transparent)]
+    Warden(#[from] WardenError),
+}
+
+impl Office {
+    /// An office without sessions.
+    #[must_use]
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let office = Arc::new(Self {
+            parts,
+            registry: Registry::default(),
+            launches: Semaphore::new(LAUNCHES_MAX),
+        });
+        let saver = Arc::clone(&office);
+        let stop = office.parts.group.stop();
+        office.parts.group.spawn("saver", async move {
+            tokio::select! {
+                () = saver.save_changes() => {}
+                () = stop.requested() => {}
+            }
+        });
+        office
+    }
+
+    /// The living sessions.
+    #[must_use]
+    pub const fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The audit log.
+    #[must_use]
+    pub const fn recorder(&self) -> &Recorder {
+        &self.parts.recorder
+    }
+
+    /// The profiles.
+    #[must_use]
+    pub const fn policies(&self) -> &Policies {
+        &self.parts.policies
+    }
+
+    /// How many offices came before this one.
+    #[must_use]
+    pub const fn restarts(&self) -> u32 {
+        self.parts.restarts
+    }
+
+    /// Acts on the warden's notices until it asks for the end or is gone.
+    pub async fn heed(self: &Arc<Self>, notices: &mut Notices) -> Outcome {
+        while let Some((notice, fds)) = notices.recv().await {
+            if let Some(outcome) = self.heed_one(notice, fds) {
+                return outcome;
+            }
+        }
+        Outcome::WardenGone
+    }
+
+    /// Ends a session; its report follows when its jail is gone.
+    ///
+    /// # Errors
+    /// [`ActionError`].
+    pub async fn kill(&self, session: &SessionId, reason: KillReason) -> Result<(), ActionError> {
+        let session = self.living(session)?;
+        session.allows(Transition::End)?;
+        Ok(self.parts.warden.kill(session.id().clone(), reason).await?)
+    }
+
+    /// Asks a session's command to end (`SIGTERM`).
+    ///
+    /// # Errors
+    /// [`ActionError`].
+    pub async fn stop(&self, session: &SessionId) -> Result<(), ActionError> {
+        const SIGTERM: u8 = 15;
+        let session = self.living(session)?;
+        session.allows(Transition::End)?;
+        self.signal(&session, ProcessId::MAIN, SIGTERM).await
+    }
+
+    /// Freezes a session's processes.
+    ///
+    /// # Errors
+    /// [`ActionError`].
+    pub async fn pause(&self, session: &SessionId) -> Result<(), ActionError> {
+        let session = self.living(session)?;
+        let turn = session.actions.lock().await;
+        session.allows(Transition::Pause)?;
+        self.parts.warden.freeze(session.id().clone()).await?;
+        session.take(Transition::Pause)?;
+        drop(turn);
+        self.save(&session);
+        Ok(())
+    }
+
+    /// Lets a session's processes go on.
+    ///
+    /// # Errors
+    /// [`ActionError`].
+    pub async fn resume(&self, session: &SessionId) -> Result<(), ActionError> {
+        let session = self.living(session)?;
+        let turn = session.actions.lock().await;
+        session.allows(Transition::Resume)?;
+        self.parts.warden.thaw(session.id().clone()).await?;
+        session.take(Transition::Resume)?;
+        drop(turn);
+        self.save(&session);
+        Ok(())
+    }
+
+    /// Passes a signal to a process of a session.
+    ///
+    /// # Errors
+    /// [`ActionError`].
+    pub async fn signal(
+        &self,
+        session: &Session,
+        process: ProcessId,
+        signal: u8,
+    ) -> Result<(), ActionError> {
+        let id = session.id().clone();
+        Ok(self.parts.warden.signal(id, process, signal).await?)
+    }
+
+    /// Lets go of every session that still lives: its connections are closed under `grace`, its
+    /// counters are written down for the next office, its jail is left alone.
+    pub async fn let_go(&self, grace: Duration) {
+        let closing = Group::new("letting go");
+        for session in self.registry.list() {
+            closing.spawn(
+                "session",
+                async move { session.egress().close(grace).await },
+            );
+        }
+        // The sessions cut their own stragglers; this only waits for the last record.
+        closing.close(grace.saturating_mul(2)).await;
+        for session in self.registry.list() {
+            self.save(&session);
+        }
+    }
+
+    pub(crate) fn living(&self, id: &SessionId) -> Result<Arc<Session>, ActionError> {
+        let found = self.registry.get(id);
+        found.ok_or_else(|| ActionError::Unknown(id.clone()))
+    }
+
+    /// Writes a session's counters down. A failure costs a later office accuracy, not this one.
+    pub(crate) fn save(&self, session: &Session) {
+        if let Err(error) = self.parts.saved.write(&Saved::of(session)) {
+            tracing::error!(session = %session.id(), %error, "state not saved");
+        }
+    }
+
+    /// Never waits for the warden: its answers come through the same reader as these notices.
+    fn heed_one(self: &Arc<Self>, notice: Notice, fds: Vec<OwnedFd>) -> Option<Outcome> {
+        match notice {
+            Notice::Ended(ended) => match self.registry.get(&ended.session) {
+                Some(session) => session.set_gone(*ended),
+                None => self.spawn_orphan(*ended),
+            },
+            Notice::Exited(session, process, record) => {
+                if let Some(session) = self.registry.get(&session) {
+                    session.set_exit(process, record);
+                }
+            }
+            Notice::Adopt(session, profile, prepared) => {
+                self.adopt_or_end((session, profile, *prepared), fds);
+            }
+            Notice::Welcome(_) => tracing::warn!("a second welcome"),
+            Notice::Drain => return Some(Outcome::Drain),
+        }
+        None
+    }
+
+    /// Writes down each meter that moved, for as long as the office lives.
+    async fn save_changes(&self) {
+        let mut written = std::collections::HashMap::new();
+        loop {
+            tokio::time::sleep(SAVE_EVERY).await;
+            let sessions = self.registry.list();
+            written.retain(|id, _| sessions.iter().any(|session| session.id() == id));
+            for session in sessions
+                .iter()
+                .filter(|session| session.prepared().is_some())
+            {
+                let usage = session.usage();
+                let mark = (usage.requests, usage.bytes_up, usage.bytes_down);
+                if written.insert(session.id().clone(), mark) != Some(mark) {
+                    self.save(session);
+                }
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Office {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Office({} sessions)", self.registry.len())
+    }
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Parts({:?})", self.warden)
+    }
+}

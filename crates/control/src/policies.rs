@@ -1,0 +1,226 @@
+//! The profiles as the warden loaded them, and what an operator's rules make of one.
+//!
+//! Not for: limits and file systems, which the warden applies; limits are only read here so that a
+//! slip is answered before anything is built.
+
+use std::sync::Arc;
+
+use api::attach::Run;
+use model::{ByteSize, ProfileName, SessionId, Usage};
+use policy::profile::{LookupError, Source};
+use policy::{Budget, EgressPolicy, ProfileError, ProfileKind, ResolvedProfile, Rule, RuleError};
+use warrant::notice::{ProfileText, Profiles};
+
+use crate::session::{Carried, Rules};
+
+/// Most `--allow` and `--connect` options of one session; a longer list belongs into a profile.
+pub const RULES_MAX: usize = 256;
+/// Kind of the profiles that a session can name.
+const JAIL: &str = "jail";
+
+/// All profiles of one generation.
+#[derive(Debug, Clone)]
+pub struct Policies {
+    texts: Arc<[ProfileText]>,
+    generation: u64,
+}
+
+/// What governs a session, before it has traffic.
+#[derive(Debug)]
+pub struct Resolved {
+    policy: Arc<EgressPolicy>,
+    budget: Budget,
+    generation: u64,
+}
+
+/// A profile, rule or limit that is none.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// No profile of that name.
+    #[error("no profile {name}; there are {known}")]
+    Unknown {
+        /// The name.
+        name: ProfileName,
+        /// The names that there are.
+        known: String,
+    },
+    /// The profile is not one that can be used.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// Too many rules.
+    #[error("{given} rules on the command line; at most {RULES_MAX} are allowed")]
+    TooMany {
+        /// How many.
+        given: usize,
+    },
+    /// A rule of the command line.
+    #[error("{option} {given:?}: {source}")]
+    Rule {
+        /// The option.
+        option: &'static str,
+        /// Its value, cut.
+        given: String,
+        /// What is wrong with it.
+        #[source]
+        source: RuleError,
+    },
+    /// Rules that contradict each other.
+    #[error(transparent)]
+    Rules(#[from] policy::PolicyError),
+    /// A limit of the command line.
+    #[error("--limit: {0}")]
+    Limit(#[from] policy::limits::LimitError),
+}
+
+impl Policies {
+    /// Profiles under their generation.
+    #[must_use]
+    pub fn new(profiles: Profiles, generation: u64) -> Self {
+        Self {
+            texts: profiles.texts.into(),
+            generation,
+        }
+    }
+
+    /// Their generation.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Names that a session can be started with.
+    pub fn names(&self) -> impl Iterator<Item = &ProfileName> {
+        let jails = self.texts.iter().filter(|text| text.kind == JAIL);
+        jails.map(|text| &text.name)
+    }
+
+    /// What governs a session with these rules on top of its profile.
+    ///
+    /// # Errors
+    /// [`PolicyError`], the first thing that is wrong.
+    pub fn resolve(&self, run: &Run) -> Result<Resolved, PolicyError> {
+        let profile = self.profile(&run.profile)?;
+        let mut limits = profile.limits.clone();
+        for limit in &run.limits {
+            policy::limits::apply_override(&mut limits, limit)?;
+        }
+        let mut rules = profile.egress;
+        for rule in command_line(run)? {
+            rules.push(rule);
+        }
+        Ok(Resolved {
+            policy: Arc::new(EgressPolicy::new(self.generation, rules)?),
+            budget: profile.budget,
+            generation: self.generation,
+        })
+    }
+
+    fn profile(&self, name: &ProfileName) -> Result<ResolvedProfile, PolicyError> {
+        if !self.names().any(|known| known == name) {
+            let known: Vec<&str> = self.names().map(ProfileName::as_str).collect();
+            return Err(PolicyError::Unknown {
+                name: name.clone(),
+                known: known.join(", "),
+            });
+        }
+        let mut lookup = |kind: ProfileKind, name: &ProfileName| self.source(kind, name);
+        Ok(ResolvedProfile::resolve(name, &mut lookup)?)
+    }
+
+    fn source(&self, kind: ProfileKind, name: &ProfileName) -> Result<Source, LookupError> {
+        let mut texts = self.texts.iter();
+        let found = texts.find(|text| text.kind == kind_name(kind) && text.name == *name);
+        let found = found.ok_or(LookupError::NotFound)?;
+        Ok(Source {
+            file: found.source.clone(),
+            text: found.text.clone(),
+        })
+    }
+}
+
+/// The kind as the warden writes it.
+const fn kind_name(kind: ProfileKind) -> &'static str {
+    match kind {
+        ProfileKind::Jail => JAIL,
+        ProfileKind::Egress => "egress",
+    }
+}
+
+impl Resolved {
+    /// The rules of a session; its traffic may use what earlier offices left of the budget.
+    #[must_use]
+    pub fn rules(&self, session: SessionId, carried: &Carried) -> Rules {
+        let spec = egress::SessionSpec {
+            id: session,
+            policy: Arc::clone(&self.policy),
+            budget: rest(self.budget, &carried.usage),
+            generation: self.generation,
+        };
+        Rules {
+            egress: egress::Session::new(spec),
+            budget: self.budget,
+            generation: self.generation,
+        }
+    }
+}
+
+impl PolicyError {
+    /// Stable code.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unknown { .. } => "unknown_profile",
+            Self::Profile(_) => "bad_profile",
+            Self::TooMany { .. } | Self::Rule { .. } | Self::Rules(_) => "bad_rule",
+            Self::Limit(_) => "bad_limit",
+        }
+    }
+
+    /// What the operator can do about it, where the message does not say so itself.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::TooMany { .. } => "put the rules into a profile".to_owned(),
+            Self::Unknown { .. }
+            | Self::Profile(_)
+            | Self::Rule { .. }
+            | Self::Rules(_)
+            | Self::Limit(_) => String::new(),
+        }
+    }
+}
+
+fn command_line(run: &Run) -> Result<Vec<Rule>, PolicyError> {
+    let given = run.allow.len().saturating_add(run.connect.len());
+    if given > RULES_MAX {
+        return Err(PolicyError::TooMany { given });
+    }
+    let failed = |option, text: &str| {
+        let given: String = text.chars().take(128).collect();
+        move |source| PolicyError::Rule {
+            option,
+            given,
+            source,
+        }
+    };
+    let allow = run.allow.iter().zip(0..);
+    let allow = allow
+        .map(|(text, index)| Rule::from_cli_allow(text, index).map_err(failed("--allow", text)));
+    let connect = run.connect.iter().zip(0..);
+    let connect = connect.map(|(text, index)| {
+        Rule::from_cli_connect(text, index).map_err(failed("--connect", text))
+    });
+    allow.chain(connect).collect()
+}
+
+/// What is left of a budget.
+fn rest(budget: Budget, used: &Usage) -> Budget {
+    let left = |limit: Option<ByteSize>, used: u64| {
+        limit.map(|limit| ByteSize(limit.0.saturating_sub(used)))
+    };
+    Budget {
+        egress_up: left(budget.egress_up, used.bytes_up),
+        egress_down: left(budget.egress_down, used.bytes_down),
+        ..budget
+    }
+}
