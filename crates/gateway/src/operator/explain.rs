@@ -1,0 +1,47 @@
+//! One egress decision in words, and what would have changed it.
+//!
+//! Not for: the denial that the jail gets; the proxy writes that.
+
+use model::{EgressEvent, Verdict};
+
+/// The verdict in a sentence.
+pub(super) fn sentence(event: &EgressEvent) -> String {
+    let verdict = match event.verdict {
+        Verdict::Allow => "allowed",
+        Verdict::Deny => "denied",
+    };
+    let rule = match &event.rule {
+        Some(rule) => format!("by rule {rule}"),
+        None => "with no rule for it".to_owned(),
+    };
+    format!(
+        "{} {}:{} was {verdict} {rule}: {} (policy generation {})",
+        event.method, event.host, event.port, event.reason, event.policy_generation
+    )
+}
+
+/// What an operator can do about a denial.
+pub(super) fn next_steps(event: &EgressEvent) -> Vec<String> {
+    if event.verdict == Verdict::Allow {
+        return Vec::new();
+    }
+    let (host, port) = (&event.host, event.port);
+    let step = match event.reason.as_str() {
+        "not_in_allowlist" | "port_not_allowed" => format!(
+            "allow it for one run with `--allow {host}:{port}`, or in the profile with an [[egress.allow]] rule"
+        ),
+        "ip_literal_not_allowed" => "have the agent use the host's name".to_owned(),
+        "forbidden_address" | "own_address" => format!(
+            "if the service is meant, name its address: `--connect {host}:{port}=ADDR:PORT`"
+        ),
+        "method_not_allowed" | "path_not_allowed" | "denied_by_rule" => {
+            "change the rule that decided, if this request is meant to pass".to_owned()
+        }
+        "needs_interception" => {
+            "drop methods and paths from the rule: they can't be seen inside TLS".to_owned()
+        }
+        "budget_exceeded" => "raise the byte budget in the profile's [budget]".to_owned(),
+        _ => return Vec::new(),
+    };
+    vec![step]
+}

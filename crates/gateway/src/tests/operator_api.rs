@@ -1,0 +1,159 @@
+//! What operators see and do at their socket.
+
+use audit::Kind;
+use model::ExitRecord;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use warrant::KillReason;
+
+use super::bench::{Bench, run};
+use super::warden::Seen;
+use super::web::{Answer, request, send};
+
+async fn call(bench: &Bench, line: &str) -> Answer {
+    send(&bench.control(), &request(line, "", "")).await
+}
+
+/// The lines of a chunked body.
+fn lines(answer: &Answer) -> Vec<Value> {
+    let lines = answer.body.lines().filter(|line| line.starts_with('{'));
+    lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_and_shows_living_sessions() {
+    let bench = Bench::new();
+    let health = call(&bench, "GET /v1/health").await.json();
+    assert_eq!(
+        (
+            health["sessions"].as_u64(),
+            health["policy_generation"].as_u64()
+        ),
+        (Some(0), Some(5))
+    );
+    let (_client, session) = bench.start(run()).await;
+    let list = call(&bench, "GET /v1/sessions").await.json();
+    assert_eq!(list["sessions"][0]["session"], session.as_str());
+    assert_eq!(list["sessions"][0]["command"], "true");
+    let detail = call(&bench, &format!("GET /v1/sessions/{session}"))
+        .await
+        .json();
+    assert_eq!(detail["state"], "running");
+    assert_eq!(detail["layers"]["seccomp_mode"], 2);
+    let unknown = call(&bench, "GET /v1/sessions/s-0000000000000000").await;
+    assert_eq!(unknown.problem(), (404, "unknown_session".to_owned()));
+    let profiles = call(&bench, "GET /v1/profiles").await.json();
+    assert_eq!(profiles, serde_json::json!(["base", "small"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pauses_resumes_and_kills_in_legal_order_only() {
+    let bench = Bench::new();
+    let (client, session) = bench.start(run()).await;
+    let act = async |verb: &str| call(&bench, &format!("POST /v1/sessions/{session}/{verb}")).await;
+    assert_eq!(
+        act("resume").await.problem(),
+        (409, "wrong_state".to_owned())
+    );
+    assert_eq!(act("pause").await.status, 204);
+    assert_eq!(
+        act("pause").await.problem(),
+        (409, "wrong_state".to_owned())
+    );
+    let detail = call(&bench, &format!("GET /v1/sessions/{session}"))
+        .await
+        .json();
+    assert_eq!(detail["state"], "paused");
+    assert_eq!(act("resume").await.status, 204);
+    assert_eq!(act("stop").await.status, 204);
+    assert_eq!(
+        act("explode").await.problem(),
+        (404, "no_such_route".to_owned())
+    );
+    assert_eq!(act("kill").await.status, 204);
+    client.receive().await.unwrap();
+    let seen = bench.warden.seen();
+    let verbs = [Seen::Freeze, Seen::Thaw, Seen::Kill(KillReason::Operator)];
+    let asked: Vec<_> = seen
+        .into_iter()
+        .filter(|seen| verbs.contains(seen))
+        .collect();
+    assert_eq!(asked, verbs);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queries_filter_and_refuse_what_they_do_not_know() {
+    let bench = Bench::new();
+    let (client, session) = bench.start(run()).await;
+    bench.start(run()).await;
+    bench.warden.end(&session, ExitRecord::exited(0));
+    client.receive().await.unwrap();
+    let query = format!("GET /v1/audit?session={session}");
+    let kinds: Vec<Value> = lines(&call(&bench, &query).await)
+        .iter()
+        .map(|line| line["kind"].clone())
+        .collect();
+    assert_eq!(
+        kinds,
+        ["session.prepared", "session.started", "session.ended"]
+    );
+    let started = call(&bench, "GET /v1/audit?kind=session.started&limit=1").await;
+    assert_eq!(lines(&started).len(), 1);
+    for bad in ["kind=x", "session=x", "since=x", "other=1"] {
+        let answer = call(&bench, &format!("GET /v1/audit?{bad}")).await;
+        assert_eq!(answer.status, 400, "{bad}");
+        answer.problem();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_sees_what_comes_after_it() {
+    let bench = Bench::new();
+    let mut stream = UnixStream::connect(bench.control()).await.unwrap();
+    let line = "GET /v1/audit?kind=session.started&follow=true";
+    stream.write_all(&request(line, "", "")).await.unwrap();
+    let mut reader = BufReader::new(stream).lines();
+    for _ in 0..3 {
+        let (_client, session) = bench.start(run()).await;
+        let entry = loop {
+            let line = reader.next_line().await.unwrap().unwrap();
+            if line.starts_with('{') {
+                break serde_json::from_str::<Value>(&line).unwrap();
+            }
+        };
+        assert_eq!(entry["session"], session.as_str());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explains_a_denial_by_its_id() {
+    let bench = Bench::new();
+    let (_client, session) = bench.start(run()).await;
+    let token = bench
+        .warden
+        .brought(&session, |brought| brought.token.clone());
+    let body = r#"{"capability_id":"network.http_fetch","inputs":{"url":"http://a.test/"}}"#;
+    let fields = format!("x-agent-token: {token}\r\n");
+    let fetch = request("POST /chat/execute", &fields, body);
+    send(&bench.warden.gateway(&session), &fetch)
+        .await
+        .problem();
+    let events = lines(&call(&bench, "GET /v1/egress/events").await);
+    let id = events[0]["id"].as_str().unwrap();
+    let why = call(&bench, &format!("GET /v1/egress/why/{id}"))
+        .await
+        .json();
+    assert_eq!(why["decision"]["host"], "a.test");
+    assert!(
+        why["next_steps"][0]
+            .as_str()
+            .unwrap()
+            .contains("--allow a.test:80")
+    );
+    let unknown = call(&bench, "GET /v1/egress/why/e-0000000000000000").await;
+    assert_eq!(unknown.problem(), (404, "unknown_event".to_owned()));
+    assert_eq!(bench.entries(Kind::CapabilityDenied).len(), 1);
+}

@@ -1,0 +1,284 @@
+//! A warden that says what a real one would, and remembers what it was asked.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::net::{TcpListener, UdpSocket};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use model::layers::{CgroupLayer, Namespaces};
+use model::{ByteSize, ExitReason, ExitRecord, Layers, Limits, SessionId};
+use tokio::sync::watch;
+use warrant::{
+    Answer, Ask, Channel, Counters, Ended, KillReason, Launch, Notice, Prepared, ProcessId,
+    Refusal, Request, Tell,
+};
+
+/// What the warden was asked, without descriptors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Seen {
+    Launch(SessionId),
+    Commit(SessionId),
+    Exec(SessionId),
+    Signal(ProcessId, u8),
+    Kill(KillReason),
+    Freeze,
+    Thaw,
+}
+
+/// How this warden differs from one whose jails all stand.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Script {
+    /// Refuses to build.
+    pub(crate) refuses: bool,
+    /// The command of the jail can't be found.
+    pub(crate) no_program: bool,
+    /// Added to the agent's uid, so that the tests' own is another.
+    pub(crate) uid_offset: u32,
+}
+
+/// A played warden.
+#[derive(Debug)]
+pub(crate) struct FakeWarden {
+    channel: Channel<Tell, Ask>,
+    folder: PathBuf,
+    script: Script,
+    seen: watch::Sender<Vec<Seen>>,
+    launches: Mutex<HashMap<SessionId, Brought>>,
+}
+
+/// What came with a launch.
+#[derive(Debug)]
+pub(crate) struct Brought {
+    pub(crate) token: String,
+    pub(crate) env: Vec<Vec<u8>>,
+    pub(crate) fds: usize,
+}
+
+impl FakeWarden {
+    /// Answers in a thread until the office closes its end.
+    pub(crate) fn start(channel: Channel<Tell, Ask>, folder: &Path, script: Script) -> Arc<Self> {
+        let warden = Arc::new(Self {
+            channel,
+            folder: folder.to_owned(),
+            script,
+            seen: watch::Sender::new(Vec::new()),
+            launches: Mutex::default(),
+        });
+        let own = Arc::clone(&warden);
+        drop(tasks::thread("warden", move || own.answer_all()).unwrap());
+        warden
+    }
+
+    pub(crate) fn notice(&self, notice: Notice) {
+        self.channel.send(&Tell::Notice(notice), &[]).unwrap();
+    }
+
+    pub(crate) fn end(&self, session: &SessionId, record: ExitRecord) {
+        let counters = Counters {
+            bytes_up: 700,
+            bytes_down: 900,
+            memory_peak: 4096,
+            ..Counters::default()
+        };
+        let session = session.clone();
+        self.notice(Notice::Ended(Box::new(Ended {
+            session,
+            record,
+            counters,
+        })));
+    }
+
+    /// Hands a jail over to a new office.
+    pub(crate) fn adopt(&self, session: &SessionId, profile: &str) {
+        let fds = self.sockets(session);
+        let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+        let notice = Notice::Adopt(
+            session.clone(),
+            profile.parse().unwrap(),
+            Box::new(self.prepared()),
+        );
+        self.channel.send(&Tell::Notice(notice), &borrowed).unwrap();
+    }
+
+    /// Waits until it was asked something that `wanted` accepts.
+    pub(crate) async fn until(&self, wanted: impl Fn(&Seen) -> bool) -> Seen {
+        let mut seen = self.seen.subscribe();
+        let all = seen
+            .wait_for(|seen| seen.iter().any(&wanted))
+            .await
+            .unwrap();
+        all.iter().find(|one| wanted(one)).unwrap().clone()
+    }
+
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.seen.borrow().clone()
+    }
+
+    /// What came with the launch of a session.
+    pub(crate) fn brought<T>(&self, session: &SessionId, look: impl Fn(&Brought) -> T) -> T {
+        look(self.launches.lock().unwrap().get(session).unwrap())
+    }
+
+    /// The gateway socket of a session.
+    pub(crate) fn gateway(&self, session: &SessionId) -> PathBuf {
+        self.folder.join(format!("{session}.sock"))
+    }
+
+    fn answer_all(&self) {
+        while let Ok(Some((Ask { tag, request }, fds))) = self.channel.receive() {
+            self.answer(tag, request, fds);
+        }
+    }
+
+    fn answer(&self, tag: u64, request: Request, fds: Vec<OwnedFd>) {
+        match request {
+            Request::Launch(launch) => self.launch(tag, &launch, fds),
+            Request::Commit(session) => self.commit(tag, session),
+            Request::Exec(session, _command) => {
+                self.note(Seen::Exec(session));
+                self.say(tag, Answer::Started(ProcessId(1)));
+            }
+            Request::Signal(_, process, signal) => {
+                self.note(Seen::Signal(process, signal));
+                self.say(tag, Answer::Done);
+            }
+            Request::Kill(session, reason) => {
+                self.note(Seen::Kill(reason));
+                self.say(tag, Answer::Done);
+                self.end(&session, ExitRecord::ended(ExitReason::Killed));
+            }
+            Request::Freeze(_) => {
+                self.note(Seen::Freeze);
+                self.say(tag, Answer::Done);
+            }
+            Request::Thaw(_) => {
+                self.note(Seen::Thaw);
+                self.say(tag, Answer::Done);
+            }
+            Request::Counters(_) => self.say(tag, Answer::Counters(Counters::default())),
+        }
+    }
+
+    fn launch(&self, tag: u64, launch: &Launch, fds: Vec<OwnedFd>) {
+        self.note(Seen::Launch(launch.session.clone()));
+        if self.script.refuses {
+            return self.say(
+                tag,
+                Answer::Refused(refusal("cgroup", "no memory controller")),
+            );
+        }
+        let count = fds.len();
+        let mut token = String::new();
+        let file = fds.into_iter().next().unwrap();
+        std::fs::File::from(file)
+            .read_to_string(&mut token)
+            .unwrap();
+        let brought = Brought {
+            token,
+            env: launch.command.env.clone(),
+            fds: count,
+        };
+        let session = launch.session.clone();
+        self.launches.lock().unwrap().insert(session, brought);
+        let fds = self.sockets(&launch.session);
+        let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+        let answer = Answer::Prepared(Box::new(self.prepared()));
+        self.channel
+            .send(&Tell::Answer(tag, answer), &borrowed)
+            .unwrap();
+    }
+
+    fn commit(&self, tag: u64, session: SessionId) {
+        if self.script.no_program {
+            self.say(tag, Answer::Refused(refusal("exec", "no such program")));
+            self.end(&session, ExitRecord::ended(ExitReason::NotFound));
+        } else {
+            self.say(tag, Answer::Started(ProcessId::MAIN));
+        }
+        self.note(Seen::Commit(session));
+    }
+
+    fn note(&self, seen: Seen) {
+        self.seen.send_modify(|all| all.push(seen));
+    }
+
+    fn say(&self, tag: u64, answer: Answer) {
+        self.channel.send(&Tell::Answer(tag, answer), &[]).unwrap();
+    }
+
+    fn sockets(&self, session: &SessionId) -> Vec<OwnedFd> {
+        let tcp = || OwnedFd::from(TcpListener::bind("127.0.0.1:0").unwrap());
+        let udp = OwnedFd::from(UdpSocket::bind("127.0.0.1:0").unwrap());
+        let path = self.gateway(session);
+        if path.exists() {
+            std::fs::remove_file(&path).unwrap();
+        }
+        let gateway = OwnedFd::from(UnixListener::bind(path).unwrap());
+        vec![tcp(), tcp(), tcp(), tcp(), udp, gateway]
+    }
+
+    fn prepared(&self) -> Prepared {
+        Prepared {
+            layers: layers(),
+            limits: limits(),
+            address: [10, 77, 0, 2].into(),
+            agent_uid: sys::privileges::effective_user() + self.script.uid_offset,
+            build_us: 1500,
+        }
+    }
+}
+
+fn refusal(step: &str, message: &str) -> Refusal {
+    Refusal {
+        step: step.to_owned(),
+        message: message.to_owned(),
+        remedy: "see the manual".to_owned(),
+        callers_fault: false,
+    }
+}
+
+fn limits() -> Limits {
+    Limits {
+        memory: ByteSize(1 << 30),
+        pids: 256,
+        cpu_millis: 2000,
+        open_files: 4096,
+        file_size: ByteSize(1 << 30),
+        wall_clock: None,
+    }
+}
+
+fn layers() -> Layers {
+    Layers {
+        namespaces: Namespaces {
+            user: 1,
+            mnt: 2,
+            pid: 3,
+            net: 4,
+            ipc: 5,
+            uts: 6,
+            cgroup: 7,
+        },
+        no_new_privs: true,
+        seccomp_mode: 2,
+        seccomp_filters: 1,
+        seccomp_hash: "00".repeat(32),
+        landlock_abi: 6,
+        landlock_status: "fully_enforced".to_owned(),
+        cap_bounding: "0".repeat(16),
+        cap_effective: "0".repeat(16),
+        mounts: vec!["/".to_owned()],
+        pivoted: true,
+        cgroup: CgroupLayer {
+            mode: "v2".to_owned(),
+            memory_max: 1 << 30,
+            swap_max: 0,
+            pids_max: 256,
+            cpu_millis: 2000,
+        },
+        uids: [100_000, 100_001],
+    }
+}
