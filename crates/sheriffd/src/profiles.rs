@@ -1,0 +1,277 @@
+//! The profiles in force: the host's own files before the shipped ones, with compiled filters.
+//!
+//! Not for: judging egress; the office does that, by the same texts.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jail::Filter;
+use model::ProfileName;
+use policy::profile::{LookupError, Source};
+use policy::{ProfileError, ProfileKind, ResolvedProfile};
+use seccomp::Arch;
+use warrant::notice::ProfileText;
+
+use crate::config::Config;
+
+/// Largest profile file.
+const PROFILE_BYTES_MAX: u64 = 256 * 1024;
+/// Most profile files.
+const PROFILES_MAX: usize = 1024;
+
+/// All profiles, by kind and name.
+#[derive(Debug)]
+pub(crate) struct Profiles {
+    folder: PathBuf,
+    generation: u64,
+    texts: Texts,
+    filters: BTreeMap<String, Arc<Filter>>,
+}
+
+type Texts = BTreeMap<(String, ProfileName), ProfileText>;
+
+/// Profiles that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ProfilesError {
+    #[error("profiles {}: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("profile {}: {problem}", path.display())]
+    File {
+        path: PathBuf,
+        problem: &'static str,
+    },
+    #[error("no {kind} profile {name:?}; `sheriff profile list` names those there are")]
+    Unknown { kind: &'static str, name: String },
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    #[error(transparent)]
+    Seccomp(#[from] seccomp::ProfileError),
+    #[error("seccomp profile {name}: {source}")]
+    Compile {
+        name: String,
+        source: seccomp::CompileError,
+    },
+    #[error("no seccomp program can be made for this processor; x86-64 and aarch64 are supported")]
+    Architecture,
+    #[error("profiles: {0}")]
+    Encode(String),
+    #[error("profiles: {0}")]
+    Sys(#[from] sys::SysError),
+}
+
+impl Profiles {
+    /// Reads the shipped profiles and the host's, resolves each one and compiles all filters, so
+    /// that an error shows at start and not at the first use.
+    pub(crate) fn load(config: &Config) -> Result<Self, ProfilesError> {
+        let folder = config.folders.profiles.clone();
+        let (texts, filters) = read_all(&folder)?;
+        Ok(Self {
+            folder,
+            generation: 1,
+            texts,
+            filters,
+        })
+    }
+
+    /// Reads all of it again; on any error nothing changes.
+    pub(crate) fn reload(&mut self) -> Result<u64, ProfilesError> {
+        let (texts, filters) = read_all(&self.folder)?;
+        (self.texts, self.filters) = (texts, filters);
+        self.generation += 1;
+        Ok(self.generation)
+    }
+
+    /// Counts loads, from 1.
+    pub(crate) const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// A profile with its parents applied, and its seccomp program.
+    pub(crate) fn resolve(
+        &self,
+        name: &ProfileName,
+    ) -> Result<(ResolvedProfile, Arc<Filter>), ProfilesError> {
+        let profile = resolve(&self.texts, name)?;
+        let filter = self.filters.get(profile.seccomp.as_str()).cloned();
+        let filter = filter.ok_or_else(|| ProfilesError::Unknown {
+            kind: "seccomp",
+            name: profile.seccomp.to_string(),
+        })?;
+        Ok((profile, filter))
+    }
+
+    /// The texts for the office.
+    pub(crate) fn as_memory_file(&self) -> Result<OwnedFd, ProfilesError> {
+        let profiles = warrant::Profiles {
+            texts: self.texts.values().cloned().collect(),
+        };
+        let bytes = profiles
+            .encode()
+            .map_err(|error| ProfilesError::Encode(error.to_string()))?;
+        Ok(sys::fds::memory_file(c"sheriff-profiles", &bytes)?)
+    }
+}
+
+fn read_all(folder: &Path) -> Result<(Texts, BTreeMap<String, Arc<Filter>>), ProfilesError> {
+    let mut texts = shipped();
+    let mut filters = BTreeMap::new();
+    for name in seccomp::embedded::names() {
+        let text = seccomp::shipped(name).unwrap_or_default();
+        filters.insert(name.to_owned(), compile(&format!("shipped:{name}"), text)?);
+    }
+    for kind in ["jail", "egress"] {
+        for (name, source, text) in read_folder(&folder.join(kind))? {
+            let key = (kind.to_owned(), name.clone());
+            texts.insert(
+                key,
+                ProfileText {
+                    kind: kind.to_owned(),
+                    name,
+                    source,
+                    text,
+                },
+            );
+        }
+    }
+    for (name, source, text) in read_folder(&folder.join("seccomp"))? {
+        filters.insert(name.to_string(), compile(&source, &text)?);
+    }
+    let jails = texts.keys().filter(|(kind, _)| kind == "jail");
+    for (_, name) in jails {
+        let profile = resolve(&texts, name)?;
+        if !filters.contains_key(profile.seccomp.as_str()) {
+            let name = profile.seccomp.to_string();
+            return Err(ProfilesError::Unknown {
+                kind: "seccomp",
+                name,
+            });
+        }
+    }
+    Ok((texts, filters))
+}
+
+fn shipped() -> Texts {
+    let kinds = [ProfileKind::Jail, ProfileKind::Egress];
+    kinds.into_iter().flat_map(shipped_of).collect()
+}
+
+fn shipped_of(kind: ProfileKind) -> impl Iterator<Item = ((String, ProfileName), ProfileText)> {
+    policy::embedded::shipped_names(kind).filter_map(move |name| {
+        let text = policy::shipped(kind, name)?.to_owned();
+        let source = format!("shipped:{}/{name}", folder_of(kind));
+        let kind = folder_of(kind).to_owned();
+        let name: ProfileName = name.parse().ok()?;
+        Some((
+            (kind.clone(), name.clone()),
+            ProfileText {
+                kind,
+                name,
+                source,
+                text,
+            },
+        ))
+    })
+}
+
+const fn folder_of(kind: ProfileKind) -> &'static str {
+    match kind {
+        ProfileKind::Jail => "jail",
+        ProfileKind::Egress => "egress",
+    }
+}
+
+fn resolve(texts: &Texts, name: &ProfileName) -> Result<ResolvedProfile, ProfilesError> {
+    let mut lookup = |kind: ProfileKind, name: &ProfileName| {
+        let found = texts.get(&(folder_of(kind).to_owned(), name.clone()));
+        let found = found.ok_or(LookupError::NotFound)?;
+        Ok(Source {
+            file: found.source.clone(),
+            text: found.text.clone(),
+        })
+    };
+    Ok(ResolvedProfile::resolve(name, &mut lookup)?)
+}
+
+fn compile(source: &str, text: &str) -> Result<Arc<Filter>, ProfilesError> {
+    let arch = Arch::native().ok_or(ProfilesError::Architecture)?;
+    let profile = seccomp::Profile::parse(source, text)?;
+    let program = seccomp::compile(&profile, arch).map_err(|error| ProfilesError::Compile {
+        name: source.to_owned(),
+        source: error,
+    })?;
+    let instructions = program
+        .instructions()
+        .iter()
+        .map(|one| sys::filter::Instruction {
+            code: one.code,
+            jt: one.jt,
+            jf: one.jf,
+            k: one.k,
+        });
+    Ok(Arc::new(Filter {
+        instructions: instructions.collect(),
+        hash: program.hash(),
+    }))
+}
+
+/// Name, source and text of each `*.toml` in a folder that only root can write to.
+fn read_folder(folder: &Path) -> Result<Vec<(ProfileName, String, String)>, ProfilesError> {
+    let read = |source| ProfilesError::Read {
+        path: folder.to_owned(),
+        source,
+    };
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(read)?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(read)?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
+            found.push(read_profile(&path)?);
+        }
+        if found.len() > PROFILES_MAX {
+            return Err(ProfilesError::File {
+                path: folder.to_owned(),
+                problem: "more than 1024 profiles",
+            });
+        }
+    }
+    Ok(found)
+}
+
+fn read_profile(path: &Path) -> Result<(ProfileName, String, String), ProfilesError> {
+    use std::os::unix::fs::MetadataExt;
+    let bad = |problem| ProfilesError::File {
+        path: path.to_owned(),
+        problem,
+    };
+    let stem = path
+        .file_stem()
+        .and_then(|stem| stem.to_str())
+        .unwrap_or_default();
+    let name = stem
+        .parse()
+        .map_err(|_error| bad("its name is not a profile name"))?;
+    let read = |source| ProfilesError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let found = fs::metadata(path).map_err(read)?;
+    if found.len() > PROFILE_BYTES_MAX {
+        return Err(bad("larger than 256 KiB"));
+    }
+    // Whoever can write a profile decides what every jail may do.
+    if found.uid() != 0 || found.mode() & 0o022 != 0 {
+        return Err(bad("must belong to root and be writable by nobody else"));
+    }
+    let text = fs::read_to_string(path).map_err(read)?;
+    Ok((name, path.display().to_string(), text))
+}

@@ -1,0 +1,224 @@
+//! From arguments to a running warden, as numbered steps.
+//!
+//! Not for: the loop itself (`warden`).
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+
+use jail::Cgroups;
+use network::{Hub, Pool};
+use sys::epoll::Poller;
+use sys::signal_queue::{CHILD, HANGUP, INTERRUPT, SignalQueue, TERMINATE};
+
+use crate::args::Args;
+use crate::config::{Config, ConfigError};
+use crate::folders::{FolderError, Folders, Owners};
+use crate::living::Jails;
+use crate::office::{OfficeProgram, Patience};
+use crate::profiles::{Profiles, ProfilesError};
+use crate::uids::{UidError, Uids};
+use crate::undertaker::{Side, Undertaker, UndertakerError};
+use crate::warden::{Warden, WardenError};
+
+/// The daemon can't start or go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error("sheriffd builds namespaces and must run as root; use sudo or the systemd unit")]
+    NotRoot,
+    #[error(
+        "user {user:?} does not exist; create it with: useradd --system --no-create-home --shell /usr/sbin/nologin {user}"
+    )]
+    NoUser { user: String },
+    #[error("group {group:?} does not exist; create it with: groupadd --system {group}")]
+    NoGroup { group: String },
+    #[error("sheriff-office is not beside {}", program.display())]
+    NoOffice { program: PathBuf },
+    #[error("own executable: {0}")]
+    Executable(#[source] std::io::Error),
+    #[error("ready descriptor: {0}")]
+    Ready(#[source] std::io::Error),
+    #[error("randomness: {0}")]
+    Random(getrandom::Error),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error(transparent)]
+    Profiles(#[from] ProfilesError),
+    #[error(transparent)]
+    Uid(#[from] UidError),
+    #[error(transparent)]
+    Undertaker(#[from] UndertakerError),
+    #[error(transparent)]
+    Network(#[from] network::NetworkError),
+    #[error(transparent)]
+    Cgroup(#[from] jail::cgroup::CgroupError),
+    #[error(transparent)]
+    Sys(#[from] sys::SysError),
+    #[error(transparent)]
+    Warden(#[from] WardenError),
+}
+
+/// Starts the daemon and serves until it is told to stop.
+pub(crate) fn run(args: &Args) -> Result<(), StartError> {
+    // 1. Settings: everything that can be wrong with them is said before anything is touched.
+    let config = settings(args)?;
+    let profiles = Profiles::load(&config)?;
+    if args.check {
+        return Ok(());
+    }
+    if sys::users::effective() != 0 {
+        return Err(StartError::NotRoot);
+    }
+    // 2. Signals become events before anything could send one.
+    let signals = SignalQueue::collect(&[CHILD, HANGUP, INTERRUPT, TERMINATE])?;
+    if args.ephemeral && !sys::child::leave_session() {
+        tracing::debug!("started as a job of a shell; its keys stop the daemon");
+    }
+    // 3. Descriptors that the starter handed us are claimed before others can take their numbers.
+    let ready = args.ready_fd.map(sys::fds::inherited).transpose()?;
+    let lifeline = args.lifeline_fd.map(sys::fds::inherited).transpose()?;
+    // 4. Ids and folders; the lock in the runtime folder keeps a second daemon out.
+    let uids = Uids::claim(config.jails.most)?;
+    let owners = owners(args, &config, &uids)?;
+    let (folders, name) = folders(args, &config, owners)?;
+    // 5. What an earlier daemon of this name left behind goes before anything new is made.
+    let cgroups = Cgroups::discover(&name)?;
+    cgroups.sweep()?;
+    folders.sweep()?;
+    // 6. The undertaker is forked while this process is small and holds nothing that it must not.
+    let undertaker = match Undertaker::start(&cgroups, &folders.remains())? {
+        Side::Warden(undertaker) => undertaker,
+        Side::Undertaker => return Ok(()),
+    };
+    // 7. The hub, the cgroups and the sockets; then the loop, which starts the office.
+    let served = serve(
+        args,
+        config,
+        Parts {
+            profiles,
+            uids,
+            owners,
+            folders,
+            cgroups,
+            ready,
+            lifeline,
+        },
+        &signals,
+    );
+    // 8. The undertaker clears what is left, whether we come here in order or by an error.
+    drop(undertaker);
+    served
+}
+
+/// What `run` made before the loop's own parts.
+struct Parts {
+    profiles: Profiles,
+    uids: Uids,
+    owners: Owners,
+    folders: Folders,
+    cgroups: Cgroups,
+    ready: Option<OwnedFd>,
+    lifeline: Option<OwnedFd>,
+}
+
+fn serve(
+    args: &Args,
+    config: Config,
+    parts: Parts,
+    signals: &SignalQueue,
+) -> Result<(), StartError> {
+    let hub = Hub::create()?;
+    let sockets = parts.folders.listen(parts.owners)?;
+    let runtime = parts.folders.runtime.clone();
+    let mut warden = Warden {
+        pool: Pool::new(hub, config.jails.pool),
+        config,
+        folders: parts.folders,
+        sockets,
+        profiles: parts.profiles,
+        cgroups: parts.cgroups,
+        uids: parts.uids,
+        jails: Jails::default(),
+        poller: Poller::new()?,
+        program: office_program(args, parts.owners)?,
+        office: None,
+        patience: Patience::default(),
+        restarts: 0,
+        stopping: false,
+    };
+    tracing::info!(runtime = %runtime.display(), "sheriffd is up");
+    if let Some(ready) = parts.ready {
+        let line = format!("{}\n", runtime.display());
+        File::from(ready)
+            .write_all(line.as_bytes())
+            .map_err(StartError::Ready)?;
+    }
+    warden.run(signals, parts.lifeline.as_ref().map(AsFd::as_fd))?;
+    Ok(())
+}
+
+fn settings(args: &Args) -> Result<Config, StartError> {
+    let mut config = match args.config_file() {
+        Some(file) => Config::load(&file)?,
+        None => Config::default(),
+    };
+    if args.ephemeral {
+        // Root started it for one command of root's own; system folders stay refused.
+        config.workspace.roots = vec!["/".into()];
+    }
+    Ok(config)
+}
+
+fn owners(args: &Args, config: &Config, uids: &Uids) -> Result<Owners, StartError> {
+    if args.ephemeral {
+        return Ok(Owners {
+            office: (uids.office(), uids.office()),
+            operators: 0,
+        });
+    }
+    let user = &config.office.user;
+    let office =
+        sys::users::user(user)?.ok_or_else(|| StartError::NoUser { user: user.clone() })?;
+    let group = &config.operators.group;
+    let operators = sys::users::group(group)?.ok_or_else(|| StartError::NoGroup {
+        group: group.clone(),
+    })?;
+    Ok(Owners { office, operators })
+}
+
+/// The folders, and the name under which cgroups of this daemon are found again.
+fn folders(args: &Args, config: &Config, owners: Owners) -> Result<(Folders, String), StartError> {
+    if !args.ephemeral {
+        let folders = Folders::standing(&config.folders.runtime, &config.folders.state, owners)?;
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+        let name: String = config
+            .folders
+            .runtime
+            .to_string_lossy()
+            .chars()
+            .map(plain)
+            .collect();
+        return Ok((folders, name));
+    }
+    let mut random = [0u8; 6];
+    getrandom::fill(&mut random).map_err(StartError::Random)?;
+    let hex: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let runtime = PathBuf::from(format!("/run/sheriff-e{hex}"));
+    Ok((Folders::private(&runtime, owners)?, format!("e{hex}")))
+}
+
+fn office_program(args: &Args, owners: Owners) -> Result<OfficeProgram, StartError> {
+    let own = std::env::current_exe().map_err(StartError::Executable)?;
+    let path = own.with_file_name("sheriff-office");
+    if !path.exists() {
+        return Err(StartError::NoOffice { program: own });
+    }
+    Ok(OfficeProgram {
+        path,
+        owner: owners.office,
+        log: args.log,
+    })
+}

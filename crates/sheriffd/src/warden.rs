@@ -1,0 +1,252 @@
+//! The warden's loop: one thread, one wait, everything else is an event.
+//!
+//! Not for: what each request means (`requests`), nor how a jail is built (`launch`, crate `jail`).
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use jail::Cgroups;
+use network::Pool;
+use sys::epoll::Poller;
+use sys::signal_queue::{CHILD, HANGUP, SignalQueue};
+use warrant::{Notice, Tell};
+
+use crate::config::Config;
+use crate::folders::{Folders, OperatorSockets};
+use crate::living::{Jails, Living};
+use crate::office::{Office, OfficeProgram, Patience};
+use crate::profiles::Profiles;
+use crate::uids::Uids;
+use crate::welcome::WelcomeError;
+
+/// Tokens of the poller below this are fixed sources; jails count up from it.
+pub(crate) const TOKEN_JAILS: u64 = 16;
+const TOKEN_SIGNALS: u64 = 0;
+const TOKEN_OFFICE: u64 = 1;
+const TOKEN_LIFELINE: u64 = 2;
+
+/// Requests taken from the office before other sources get their turn.
+const REQUESTS_PER_TURN: usize = 32;
+/// How long jails may take to end when the daemon stops.
+const JAILS_GRACE: Duration = Duration::from_secs(5);
+/// How long the office may then take to flush and exit.
+const OFFICE_GRACE: Duration = Duration::from_secs(5);
+
+/// Everything the warden is made of.
+#[derive(Debug)]
+pub(crate) struct Warden {
+    pub(crate) config: Config,
+    pub(crate) folders: Folders,
+    pub(crate) sockets: OperatorSockets,
+    pub(crate) profiles: Profiles,
+    pub(crate) pool: Pool,
+    pub(crate) cgroups: Cgroups,
+    pub(crate) uids: Uids,
+    pub(crate) jails: Jails,
+    pub(crate) poller: Poller,
+    pub(crate) program: OfficeProgram,
+    pub(crate) office: Option<Office>,
+    pub(crate) patience: Patience,
+    pub(crate) restarts: u32,
+    pub(crate) stopping: bool,
+}
+
+/// The loop can't go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WardenError {
+    #[error(transparent)]
+    Sys(#[from] sys::SysError),
+    #[error(transparent)]
+    Office(#[from] crate::office::OfficeError),
+    #[error(transparent)]
+    Welcome(#[from] WelcomeError),
+}
+
+impl Warden {
+    /// Serves until a signal or the lifeline says stop; then ends jails and office, in that order.
+    pub(crate) fn run(
+        &mut self,
+        signals: &SignalQueue,
+        lifeline: Option<BorrowedFd<'_>>,
+    ) -> Result<(), WardenError> {
+        self.poller.add(signals.as_fd(), TOKEN_SIGNALS)?;
+        if let Some(lifeline) = lifeline {
+            self.poller.add(lifeline, TOKEN_LIFELINE)?;
+        }
+        self.ensure_office()?;
+        while !self.stopping {
+            let wait = self.next_wait();
+            self.turn(signals, wait)?;
+            self.ensure_office()?;
+        }
+        self.wind_down(signals)
+    }
+
+    /// Waits once and deals with what came.
+    fn turn(&mut self, signals: &SignalQueue, wait: Option<Duration>) -> Result<(), WardenError> {
+        let tokens = self.poller.wait(wait)?;
+        if tokens.is_empty() {
+            self.idle();
+        }
+        for token in tokens {
+            match token {
+                TOKEN_SIGNALS => self.on_signals(signals)?,
+                TOKEN_OFFICE => self.on_office(),
+                TOKEN_LIFELINE => self.stopping = true,
+                jail => self.on_jail(jail),
+            }
+        }
+        self.enforce_deadlines();
+        Ok(())
+    }
+
+    /// Zero while cells are to be made ahead; else until the next deadline.
+    fn next_wait(&self) -> Option<Duration> {
+        if self.pool.is_short() && self.office.is_some() {
+            return Some(Duration::ZERO);
+        }
+        let deadline = self.jails.next_deadline();
+        let deadline = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        let restart = self.office.is_none().then(|| self.patience.remaining());
+        [deadline, restart].into_iter().flatten().min()
+    }
+
+    /// Nothing waits: make a cell ahead, so that a launch need not.
+    fn idle(&mut self) {
+        if let Err(error) = self.pool.refill_one() {
+            tracing::warn!(%error, "no cell could be made ahead");
+        }
+    }
+
+    fn on_signals(&mut self, signals: &SignalQueue) -> Result<(), WardenError> {
+        while let Some(signal) = signals.next()? {
+            match signal {
+                CHILD => self.check_office(),
+                HANGUP => self.reload(),
+                _interrupt_or_terminate => self.stopping = true,
+            }
+        }
+        Ok(())
+    }
+
+    fn on_office(&mut self) {
+        for _ in 0..REQUESTS_PER_TURN {
+            let Some(office) = &self.office else { return };
+            match office.next() {
+                Ok(Some((ask, fds))) => self.answer(ask, fds),
+                Ok(None) => return self.lose_office("it closed its channel"),
+                Err(error) if error.would_block() => return,
+                Err(error) => return self.lose_office(&error.to_string()),
+            }
+        }
+    }
+
+    /// A child ended; jails have descriptors of their own, so only the office is looked at.
+    fn check_office(&mut self) {
+        if self.office.as_mut().is_some_and(Office::has_ended) {
+            self.lose_office("its process ended");
+        }
+    }
+
+    /// Drops an office that is gone or not to be trusted any more. Jails go on, offline.
+    pub(crate) fn lose_office(&mut self, cause: &str) {
+        let Some(office) = self.office.take() else {
+            return;
+        };
+        self.patience.lost(office.age());
+        // A removal that fails leaves a closed descriptor in the set, which the kernel drops itself.
+        drop(self.poller.remove(office.as_fd()));
+        let end = office.bury();
+        if !self.stopping {
+            tracing::error!(
+                cause,
+                end,
+                "office lost; jails are offline until the next one is up"
+            );
+        }
+        // Nobody can put their start on record any more, so they must not start.
+        for session in self.jails.uncommitted() {
+            self.end_jail(&session, model::ExitReason::StartFailed);
+        }
+    }
+
+    fn ensure_office(&mut self) -> Result<(), WardenError> {
+        if self.office.is_some() || !self.patience.remaining().is_zero() {
+            return Ok(());
+        }
+        let office = self.program.start()?;
+        self.poller.add(office.as_fd(), TOKEN_OFFICE)?;
+        self.office = Some(office);
+        self.welcome()?;
+        self.restarts += 1;
+        Ok(())
+    }
+
+    /// Reads the profiles anew; on any error the old ones stay.
+    fn reload(&mut self) {
+        match self.profiles.reload() {
+            Ok(generation) => tracing::info!(generation, "profiles reloaded"),
+            Err(error) => tracing::error!(%error, "reload refused; the old profiles stay in force"),
+        }
+    }
+
+    fn enforce_deadlines(&mut self) {
+        for session in self.jails.overdue(Instant::now()) {
+            tracing::info!(%session, "wall-clock limit reached");
+            self.end_jail(&session, model::ExitReason::Timeout);
+        }
+    }
+
+    /// Says something to the office; one that can't be told is lost.
+    pub(crate) fn tell(&mut self, tell: &Tell, fds: &[BorrowedFd<'_>]) {
+        let Some(office) = &self.office else { return };
+        if let Err(error) = office.tell(tell, fds) {
+            self.lose_office(&error.to_string());
+        }
+    }
+
+    /// Ends in order: jails (their ends go on record), then the office, then what is left of both.
+    fn wind_down(&mut self, signals: &SignalQueue) -> Result<(), WardenError> {
+        tracing::info!(jails = self.jails.len(), "stopping");
+        for session in self.jails.ids() {
+            self.end_jail(&session, model::ExitReason::DaemonGone);
+        }
+        let until = Instant::now() + JAILS_GRACE;
+        while self.jails.len() > 0 && Instant::now() < until {
+            self.turn(signals, Some(Duration::from_millis(50)))?;
+        }
+        self.tell(&Tell::Notice(Notice::Drain), &[]);
+        let until = Instant::now() + OFFICE_GRACE;
+        while self.office.is_some() && Instant::now() < until {
+            self.turn(signals, Some(Duration::from_millis(50)))?;
+        }
+        self.lose_office("it did not exit in time");
+        Ok(())
+    }
+
+    fn on_jail(&mut self, token: u64) {
+        let Some(living) = self.jails.by_token(token) else {
+            return;
+        };
+        let session = living.session.clone();
+        let events = match living.jail.pump() {
+            Ok(events) => events,
+            Err(error) => {
+                tracing::error!(%session, %error, "jail can't be heard; ending it");
+                return self.end_jail(&session, model::ExitReason::StartFailed);
+            }
+        };
+        for event in events {
+            self.on_jail_event(&session, event);
+        }
+    }
+
+    /// Registers a jail's descriptors and takes it in.
+    pub(crate) fn take_in(&mut self, living: Living) -> Result<(), sys::SysError> {
+        for fd in living.jail.poll_fds() {
+            self.poller.add(fd, living.token)?;
+        }
+        self.jails.insert(living);
+        Ok(())
+    }
+}

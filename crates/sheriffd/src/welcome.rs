@@ -1,0 +1,99 @@
+//! What a new office is handed: settings, profiles, sockets, and the jails that outlived the last.
+//!
+//! Not for: answering requests.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use warrant::notice::{OfficeConfig, Welcome};
+use warrant::{Notice, Tell};
+
+use crate::config::Sync;
+use crate::folders;
+use crate::living::Living;
+use crate::warden::Warden;
+
+/// An office can't be welcomed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WelcomeError {
+    #[error(transparent)]
+    Folder(#[from] folders::FolderError),
+    #[error(transparent)]
+    Profiles(#[from] crate::profiles::ProfilesError),
+}
+
+impl Warden {
+    /// Greets the office that was just started.
+    pub(crate) fn welcome(&mut self) -> Result<(), WelcomeError> {
+        let audit = self.folders.audit();
+        let audit_fd = folders::open(&audit)?;
+        let profiles = self.profiles.as_memory_file()?;
+        let welcome = Welcome {
+            config: self.office_config(),
+            generation: self.profiles.generation(),
+            restarts: self.restarts,
+            audit_dir: audit.display().to_string(),
+        };
+        let tell = Tell::Notice(Notice::Welcome(Box::new(welcome)));
+        let sockets = [self.sockets.control.as_fd(), self.sockets.attach.as_fd()];
+        if let Some(office) = &self.office {
+            let fds = [sockets[0], sockets[1], audit_fd.as_fd(), profiles.as_fd()];
+            if let Err(error) = office.tell(&tell, &fds) {
+                self.lose_office(&error.to_string());
+                return Ok(());
+            }
+        }
+        self.hand_over_jails();
+        Ok(())
+    }
+
+    fn office_config(&self) -> OfficeConfig {
+        let config = &self.config;
+        OfficeConfig {
+            audit_sync_always: config.audit.sync == Sync::Always,
+            audit_segment_bytes: config.audit.segment.0,
+            extra_ca: config
+                .egress
+                .extra_ca
+                .as_ref()
+                .map(|path| path.display().to_string()),
+            operator_group: config.operators.group.clone(),
+        }
+    }
+
+    /// Jails that run go on with the same listeners; those not yet started were ended.
+    fn hand_over_jails(&mut self) {
+        let told: Result<(), _> = self
+            .jails
+            .iter()
+            .filter(|living| living.committed)
+            .try_for_each(|living| match &self.office {
+                Some(office) => office.tell(&adoption(living), &listeners(living)),
+                None => Ok(()),
+            });
+        if let Err(error) = told {
+            self.lose_office(&error.to_string());
+        }
+    }
+}
+
+fn adoption(living: &Living) -> Tell {
+    let prepared = Box::new(living.prepared.clone());
+    Tell::Notice(Notice::Adopt(
+        living.session.clone(),
+        living.profile.clone(),
+        prepared,
+    ))
+}
+
+/// A jail's listeners in the protocol's order, the gateway's last.
+pub(crate) fn listeners(living: &Living) -> Vec<BorrowedFd<'_>> {
+    let own = living.cell.listeners();
+    vec![
+        own.explicit.as_fd(),
+        own.http.as_fd(),
+        own.https.as_fd(),
+        own.dns_tcp.as_fd(),
+        own.dns_udp.as_fd(),
+        living.gateway.as_fd(),
+    ]
+}
