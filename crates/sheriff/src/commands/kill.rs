@@ -1,0 +1,24 @@
+//! `sheriff kill`: ends a jail at once, with all its processes.
+//!
+//! Not for: a gentle end (`stop`).
+
+use model::SessionId;
+
+use crate::control::Control;
+use crate::failure::Failure;
+use crate::sockets::Sockets;
+
+/// Options of `kill`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The session, as `sheriff ps` lists it
+    #[arg(value_name = "ID")]
+    session: SessionId,
+}
+
+/// Ends the jail.
+pub(crate) fn run(args: &Args, sockets: &Sockets) -> Result<u8, Failure> {
+    let path = format!("/v1/sessions/{}/kill", args.session);
+    Control::new(sockets).post(&path)?;
+    Ok(0)
+}

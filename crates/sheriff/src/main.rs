@@ -1,0 +1,31 @@
+//! `sheriff`, the operator's command line: reads arguments, runs one command, says how it ended.
+//!
+//! Not for: anything privileged; the daemon decides, this program asks.
+#![forbid(unsafe_code)]
+
+mod args;
+mod attach;
+mod commands;
+mod control;
+mod failure;
+mod render;
+mod shelf;
+mod sockets;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = match args::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return render::usage(&error),
+    };
+    match commands::run(cli.command, &cli.sockets) {
+        Ok(code) => code.into(),
+        Err(failure) => {
+            render::failure(&failure);
+            failure.exit_code().into()
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! `sheriff profile` on shipped and written profiles.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::office::{command, stderr, stdout};
+
+const CHILD: &str =
+    "version = 1\nname = \"mine\"\nextends = \"base\"\n[egress]\nextends = [\"web\"]\n";
+const LIST: &str = "version = 1\nname = \"web\"\n[[allow]]\nhost = \"api.example.com\"\n";
+
+/// A folder of host profiles: `jail/mine` and `egress/web`.
+fn folder(list: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (kind, name, text) in [("jail", "mine", CHILD), ("egress", "web", list)] {
+        fs::create_dir(folder.path().join(kind)).unwrap();
+        fs::write(folder.path().join(kind).join(format!("{name}.toml")), text).unwrap();
+    }
+    folder
+}
+
+fn profile(folder: &Path, args: &[&str]) -> Output {
+    let args = [
+        &["profile"],
+        args,
+        &["--profiles", folder.to_str().unwrap()],
+    ]
+    .concat();
+    command(Path::new("/nonexistent"), &args).output().unwrap()
+}
+
+#[test]
+fn shipped_profiles_and_good_files_pass() {
+    let good = folder(LIST);
+    let list = good.path().join("egress/web.toml");
+    let output = profile(
+        good.path(),
+        &["check", "base", "coder", "mine", list.to_str().unwrap()],
+    );
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}{}",
+        stdout(&output),
+        stderr(&output)
+    );
+    assert_eq!(stdout(&output).matches(": ok").count(), 4);
+    let output = profile(good.path(), &["check", "--kind", "seccomp", "agent"]);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}{}",
+        stdout(&output),
+        stderr(&output)
+    );
+}
+
+#[test]
+fn faults_name_file_line_and_key_also_those_of_a_list() {
+    let bad =
+        folder("version = 1\nname = \"web\"\n[[allow]]\nhost = \"x.example.com\"\nport = 1\n");
+    let list = bad.path().join("egress/web.toml");
+    for given in ["mine", list.to_str().unwrap()] {
+        let output = profile(bad.path(), &["check", given]);
+        assert_eq!(output.status.code(), Some(1));
+        let text = stdout(&output);
+        assert!(
+            text.contains(&format!("{}:5: ", list.display())) && text.contains("port"),
+            "{text}"
+        );
+        let output = profile(bad.path(), &["check", "--json", given]);
+        let findings: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        assert_eq!(
+            (&findings[0]["ok"], &findings[0]["line"]),
+            (&Value::from(false), &Value::from(5))
+        );
+    }
+}
+
+#[test]
+fn a_filter_that_is_not_there_is_a_fault_of_the_profile_that_names_it() {
+    let folder = folder(LIST);
+    let file = folder.path().join("jail/mine.toml");
+    fs::write(&file, format!("{CHILD}[seccomp]\nprofile = \"nowhere\"\n")).unwrap();
+    let output = profile(folder.path(), &["check", "mine"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("nowhere"), "{}", stdout(&output));
+}
+
+#[test]
+fn names_that_are_not_there_are_named() {
+    let folder = folder(LIST);
+    for (args, word) in [
+        (["check", "missing"], "no jail profile missing"),
+        (["check", "./missing.toml"], "missing.toml"),
+        (["show", "missing"], "missing"),
+    ] {
+        let output = profile(folder.path(), &args);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains(word), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn show_merges_parents_and_lists() {
+    let folder = folder(LIST);
+    let output = profile(folder.path(), &["show", "mine"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    for part in [
+        "mine extends base",
+        "api.example.com:443",
+        "memory=",
+        "otherwise   deny",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+    let output = profile(folder.path(), &["show", "--json", "mine"]);
+    let shown: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(shown["policy"]["allow"][0]["host"], "api.example.com");
+}
+
+#[test]
+fn list_puts_the_hosts_own_before_shipped_ones() {
+    let folder = folder(LIST);
+    fs::write(folder.path().join("jail/coder.toml"), CHILD).unwrap();
+    let output = profile(folder.path(), &["list", "--json"]);
+    let listed: Vec<Value> = serde_json::from_str(&stdout(&output)).unwrap();
+    let source = |kind: &str, name: &str| {
+        let found = listed
+            .iter()
+            .find(|one| one["kind"] == kind && one["name"] == name);
+        found.unwrap()["source"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(source("jail", "base"), "shipped");
+    assert!(source("jail", "coder").ends_with("jail/coder.toml"));
+    assert!(source("egress", "web").ends_with("egress/web.toml"));
+    assert_eq!(source("seccomp", "agent"), "shipped");
+    assert_eq!(profile(folder.path(), &["list"]).status.code(), Some(0));
+}
