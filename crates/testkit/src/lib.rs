@@ -1,0 +1,37 @@
+//! Servers for tests: small, in the test's own process, on 127.0.0.1 with a free port, gone on drop.
+//!
+//! All are plain threads and blocking sockets, and each knows what it saw: requests, and bytes as
+//! they crossed the socket, so that a meter can be compared with the far end's own count.
+//!
+//! | module | serves |
+//! | --- | --- |
+//! | [`http`] | HTTP/1.1 with a handler closure, plain or TLS: keep-alive, chunked, huge, truncated, upgraded |
+//! | [`authority`] | certificates of a test authority, as PEM and as server settings |
+//! | [`git`] | repositories over smart HTTP, clone and push |
+//! | [`index`] | a Python package index and an npm registry with one tiny package each |
+//! | [`websocket`] | an RFC 6455 echo |
+//! | [`events`] | an event stream that pauses between events |
+//! | [`raw`] | scripted misbehaviour: garbage, half-close, reset, silence |
+//!
+//! Not for: production code, which may not depend on this crate.
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a server that can't do its part is a failed test, and says so at the place"
+)]
+
+pub mod archive;
+pub mod authority;
+pub mod events;
+pub mod git;
+pub mod http;
+pub mod index;
+pub mod raw;
+pub mod server;
+pub mod websocket;
+
+pub use authority::{Authority, Identity};
+pub use http::{Body, Http, Request, Response};
+pub use raw::{Raw, Step};
+pub use server::{Channel, Server, Traffic};

@@ -1,0 +1,39 @@
+//! The privileged suite: real programs in real jails, against servers of the test's own.
+//!
+//! Run it as root, after building the binaries:
+//!
+//! ```text
+//! cargo build -p sheriffd -p sheriff-office -p sheriff
+//! cargo test -p sheriff-integration
+//! ```
+//!
+//! One module a story; [`harness`] is all that they share, and the place to start reading.
+//!
+//! Not for: what can be tested without privileges; that is in each crate and in `tests/`.
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in a test program every surprise is a failure that names its place"
+)]
+
+mod harness;
+
+mod audit;
+mod compile;
+mod control;
+mod download;
+mod exit_codes;
+mod gateway;
+mod git;
+mod leftovers;
+mod limits;
+mod node;
+mod python;
+mod report;
+mod rust;
+mod shell;
+mod stream;
+mod terminal;
+mod websocket;
