@@ -59,7 +59,7 @@ impl Stand {
 
     pub fn with(allow: &[Value], budget: Budget, roots: RootCertStore) -> Self {
         let dir = TempDir::new().unwrap();
-        let log = Log::open(&dir.path().join("audit"), &Options::new(audit::Sync::Batch)).unwrap();
+        let log = Log::open(&dir.path().join("audit"), &Options::new(audit::Sync::Group)).unwrap();
         let log = Arc::new(log);
         let parts = ProxyParts { log: Arc::clone(&log), durable: false, roots: Arc::new(roots) };
         let proxy = Proxy::new(parts);

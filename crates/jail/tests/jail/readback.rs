@@ -14,6 +14,12 @@ fn the_layers_are_the_kernels_own_account() {
         let spec = yard.spec("true", stdio);
         let uids = [spec.root_uid, spec.root_uid + 1];
         let jail = jail::launch(spec, yard.cgroups()).unwrap();
+        let peak = jail.stats().unwrap().memory_peak;
+        eprintln!(
+            "memory of a jail before its command: at most {} KiB",
+            peak / 1024
+        );
+        assert!(peak < 8 << 20, "{peak}");
         let layers = jail.layers();
         assert!(layers.no_new_privs && layers.pivoted);
         assert_eq!((layers.seccomp_mode, layers.seccomp_filters), (2, 1));
