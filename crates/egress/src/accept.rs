@@ -100,10 +100,24 @@ async fn refuse(
     place: OwnedSemaphorePermit,
 ) {
     let client = Client::new(stream, Arc::clone(&session.meter));
-    let via = if door == Door::Explicit { Via::Explicit } else { Via::Transparent };
-    let unjudged = Unjudged { via, method: b"", host: b"", port: 0 };
-    let refusal =
-        turn_away(&session, &proxy.recorder, unjudged, Cause::TooManyConnections).await;
+    let via = if door == Door::Explicit {
+        Via::Explicit
+    } else {
+        Via::Transparent
+    };
+    let unjudged = Unjudged {
+        via,
+        method: b"",
+        host: b"",
+        port: 0,
+    };
+    let refusal = turn_away(
+        &session,
+        &proxy.recorder,
+        unjudged,
+        Cause::TooManyConnections,
+    )
+    .await;
     let speaks_http = matches!(door, Door::Explicit | Door::Http);
     if speaks_http && client.write(&denial(&refusal, Manner::LAST)).await.is_ok() {
         client.finish().await;

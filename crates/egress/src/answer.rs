@@ -39,7 +39,8 @@ impl Answer {
             status,
             phrase: parsed.reason.unwrap_or_default().to_owned(),
             is_11: parsed.version == Some(1),
-            fields: Fields::read(&bytes, parsed.headers).map_err(|_| Cause::UpstreamProtocol)?,
+            fields: Fields::read(&bytes, parsed.headers)
+                .map_err(|_fault| Cause::UpstreamProtocol)?,
         })
     }
 
@@ -48,7 +49,10 @@ impl Answer {
     /// # Errors
     /// [`Cause::UpstreamProtocol`] for framing with two readings, on answers without a body, too.
     pub(crate) fn framing(&self, method: &str) -> Result<Framing, Cause> {
-        let announced = self.fields.framing().map_err(|_| Cause::UpstreamProtocol)?;
+        let announced = self
+            .fields
+            .framing()
+            .map_err(|_fault| Cause::UpstreamProtocol)?;
         if !self.is_11 && announced == Some(Framing::Chunked) {
             return Err(Cause::UpstreamProtocol);
         }
@@ -80,7 +84,10 @@ mod tests {
         assert_eq!(framing(length, "HEAD"), Ok(Framing::Length(0)));
         let not_modified = "HTTP/1.1 304 \r\ncontent-length: 5\r\n\r\n";
         assert_eq!(framing(not_modified, "GET"), Ok(Framing::Length(0)));
-        assert_eq!(framing("HTTP/1.0 200 OK\r\n\r\n", "GET"), Ok(Framing::UntilClose));
+        assert_eq!(
+            framing("HTTP/1.0 200 OK\r\n\r\n", "GET"),
+            Ok(Framing::UntilClose)
+        );
     }
 
     #[test]
@@ -95,7 +102,11 @@ mod tests {
             "HTTP/2 200\r\n\r\n",
             "ICY 200 OK\r\n\r\n",
         ] {
-            assert_eq!(framing(text, "GET"), Err(Cause::UpstreamProtocol), "{text:?}");
+            assert_eq!(
+                framing(text, "GET"),
+                Err(Cause::UpstreamProtocol),
+                "{text:?}"
+            );
         }
     }
 }

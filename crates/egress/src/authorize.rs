@@ -59,7 +59,11 @@ pub(crate) async fn authorize(
     let verdict = Verdicted {
         reason: decision.reason.code(),
         rule: decision.rule,
-        status: if decision.verdict == Verdict::Allow { None } else { Some(403) },
+        status: if decision.verdict == Verdict::Allow {
+            None
+        } else {
+            Some(403)
+        },
     };
     let verdict = match (verdict.status, standing_obstacle(session)) {
         (None, Some(cause)) => Verdicted::refused(cause, verdict.rule),
@@ -69,7 +73,10 @@ pub(crate) async fn authorize(
     let account = session.meter.open(&event.host, event.verdict);
     if verdict.status.is_none() && recorder.decision(&event).await.is_ok() {
         let exchange = Exchange::begin(event, account, recorder.clone());
-        return Ok(Permit { exchange, connect: decision.connect });
+        return Ok(Permit {
+            exchange,
+            connect: decision.connect,
+        });
     }
     Err(deny(session, recorder, event, &account).await)
 }
@@ -84,7 +91,7 @@ pub(crate) async fn revoked(session: &Session, asked: &Asked) {
         }
     }
     // The session holds the sender, so this is its very end; its tasks end by other means.
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Refuses something that policy was not asked about. A flood of these is recorded in part only.
@@ -127,11 +134,19 @@ struct Verdicted {
 
 impl Verdicted {
     const fn refused(cause: Cause, rule: Option<String>) -> Self {
-        Self { reason: cause.code(), rule, status: Some(cause.status()) }
+        Self {
+            reason: cause.code(),
+            rule,
+            status: Some(cause.status()),
+        }
     }
 
     const fn verdict(&self) -> Verdict {
-        if self.status.is_none() { Verdict::Allow } else { Verdict::Deny }
+        if self.status.is_none() {
+            Verdict::Allow
+        } else {
+            Verdict::Deny
+        }
     }
 }
 
@@ -193,7 +208,10 @@ impl Asked {
             method: tame(self.method.as_bytes()),
             host: self.destination.host.to_string(),
             port: self.destination.port,
-            path: self.path.as_ref().map(|path| tame(path.as_str().as_bytes())),
+            path: self
+                .path
+                .as_ref()
+                .map(|path| tame(path.as_str().as_bytes())),
             via: self.via,
             tls: self.tls,
             rule: verdict.rule.clone(),

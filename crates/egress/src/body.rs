@@ -72,18 +72,26 @@ impl Transfer<'_> {
     /// Moves the message from `source` to `sink`, as it comes: nothing waits for more to follow.
     pub(crate) async fn run<S: End, T: End>(&mut self, source: &S, sink: &T) -> Result<(), Cause> {
         loop {
-            self.body.advance(self.buffer, &mut self.out, self.coding).map_err(S::broken)?;
+            self.body
+                .advance(self.buffer, &mut self.out, self.coding)
+                .map_err(S::broken)?;
             if !self.out.is_empty() {
-                sink.write(&self.out).await.map_err(|error| cause::<T>(&error))?;
+                sink.write(&self.out)
+                    .await
+                    .map_err(|error| cause::<T>(&error))?;
                 self.out.clear();
             }
             if self.body.state == State::Done {
                 return Ok(());
             }
             let read = timeout(self.idle, source.read(self.buffer)).await;
-            let count = read.map_err(|_elapsed| S::SILENT)?.map_err(|error| cause::<S>(&error))?;
+            let count = read
+                .map_err(|_elapsed| S::SILENT)?
+                .map_err(|error| cause::<S>(&error))?;
             if count == 0 {
-                self.body.source_ended(&mut self.out, self.coding).ok_or(S::ABORTED)?;
+                self.body
+                    .source_ended(&mut self.out, self.coding)
+                    .ok_or(S::ABORTED)?;
             }
         }
     }
@@ -94,7 +102,11 @@ pub(crate) fn cause<E: End>(error: &io::Error) -> Cause {
     if is_exhaustion(error) {
         return Cause::BudgetExceeded;
     }
-    if error.kind() == io::ErrorKind::TimedOut { Cause::IdleTimeout } else { E::ABORTED }
+    if error.kind() == io::ErrorKind::TimedOut {
+        Cause::IdleTimeout
+    } else {
+        E::ABORTED
+    }
 }
 
 impl End for Client {
@@ -169,7 +181,9 @@ impl Body {
                     left => State::ChunkData(left),
                 },
                 State::ChunkSize | State::ChunkEnd | State::Trailers(_) => {
-                    let Some(line) = line(input)? else { return Ok(()) };
+                    let Some(line) = line(input)? else {
+                        return Ok(());
+                    };
                     self.line(&line, out, coding)?
                 }
             };
@@ -177,12 +191,7 @@ impl Body {
     }
 
     /// What a line of the chunked framing leads to.
-    fn line(
-        &self,
-        line: &[u8],
-        out: &mut Vec<u8>,
-        coding: Coding,
-    ) -> Result<State, &'static str> {
+    fn line(&self, line: &[u8], out: &mut Vec<u8>, coding: Coding) -> Result<State, &'static str> {
         match self.state {
             State::ChunkSize => Ok(match chunk_size(line)? {
                 0 => State::Trailers(0),
@@ -236,12 +245,21 @@ fn last(out: &mut Vec<u8>, coding: Coding) -> State {
 fn line(input: &mut BytesMut) -> Result<Option<BytesMut>, &'static str> {
     let looked_at = input.get(..CHUNK_LINE_MAX).unwrap_or(input);
     let Some(end) = looked_at.iter().position(|byte| *byte == b'\n') else {
-        return if input.len() >= CHUNK_LINE_MAX { Err("chunk_line_too_long") } else { Ok(None) };
+        return if input.len() >= CHUNK_LINE_MAX {
+            Err("chunk_line_too_long")
+        } else {
+            Ok(None)
+        };
     };
     let mut line = input.split_to(end + 1);
     line.truncate(end);
-    let Some((b'\r', content)) = line.split_last() else { return Err("bare_lf") };
-    if content.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
+    let Some((b'\r', content)) = line.split_last() else {
+        return Err("bare_lf");
+    };
+    if content
+        .iter()
+        .any(|byte| byte.is_ascii_control() && *byte != b'\t')
+    {
         return Err("chunk_malformed");
     }
     line.truncate(end - 1);

@@ -30,7 +30,12 @@ impl Client {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY was refused");
         }
-        Self { stream, meter, read: AtomicU64::new(0), written: AtomicU64::new(0) }
+        Self {
+            stream,
+            meter,
+            read: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+        }
     }
 
     /// The stream itself, for transfers that go around this type; they report what they moved.
@@ -116,7 +121,8 @@ impl Drop for Client {
     fn drop(&mut self) {
         let read = self.read.load(Ordering::Relaxed);
         let written = self.written.load(Ordering::Relaxed);
-        self.meter.add_connection(&reconcile::connection(self.stream.as_fd(), read, written));
+        self.meter
+            .add_connection(&reconcile::connection(self.stream.as_fd(), read, written));
     }
 }
 

@@ -8,7 +8,11 @@ const DAY: u64 = 86_400;
 
 /// The present time. A clock before 1970 reads as 1970.
 pub(crate) fn now() -> String {
-    text(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO))
+    text(
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or(Duration::ZERO),
+    )
 }
 
 fn text(since: Duration) -> String {

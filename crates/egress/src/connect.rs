@@ -35,7 +35,11 @@ pub(crate) async fn serve(conversation: &mut Conversation, head: &Head) -> Next 
         Ok(permit) => permit,
         Err(refusal) => return conversation.answer(&refusal, Manner::LAST).await,
     };
-    let upstream = match proxy.dialler.dial(session, &permit, &asked.destination).await {
+    let upstream = match proxy
+        .dialler
+        .dial(session, &permit, &asked.destination)
+        .await
+    {
         Ok(upstream) => upstream,
         Err(cause) => {
             let refusal = permit.exchange.refuse(cause);
@@ -54,7 +58,11 @@ pub(crate) async fn serve(conversation: &mut Conversation, head: &Head) -> Next 
         }
         Err(cause) => {
             permit.exchange.end(cause);
-            if matches!(cause, Cause::SniMismatch | Cause::NotTls) { Next::Finish } else { Next::Abort }
+            if matches!(cause, Cause::SniMismatch | Cause::NotTls) {
+                Next::Finish
+            } else {
+                Next::Abort
+            }
         }
     }
 }
@@ -65,7 +73,12 @@ pub(crate) async fn carry(
     asked: &Asked,
     upstream: &Upstream,
 ) -> Result<(), Cause> {
-    let Conversation { proxy, session, client, .. } = conversation;
+    let Conversation {
+        proxy,
+        session,
+        client,
+        ..
+    } = conversation;
     tokio::select! {
         ended = relay(client, upstream, &proxy.pipes) => ended,
         () = revoked(session, asked) => Err(Cause::PolicyChanged),
@@ -98,7 +111,11 @@ fn read(head: &Head) -> Result<Asked, Cause> {
 pub(crate) fn same_host(host: &[u8], wanted: &Destination, port: u16) -> Result<(), Cause> {
     let given = Destination::from_authority(host, Some(port))
         .map_err(|error| Cause::Malformed(error.code()))?;
-    if given == *wanted { Ok(()) } else { Err(Cause::HostMismatch) }
+    if given == *wanted {
+        Ok(())
+    } else {
+        Err(Cause::HostMismatch)
+    }
 }
 
 async fn tunnel(
@@ -115,7 +132,11 @@ async fn tunnel(
     }
     let first = conversation.buffer.split();
     upstream.write(&first).await.map_err(|error| {
-        if is_exhaustion(&error) { Cause::BudgetExceeded } else { Cause::UpstreamAborted }
+        if is_exhaustion(&error) {
+            Cause::BudgetExceeded
+        } else {
+            Cause::UpstreamAborted
+        }
     })?;
     carry(conversation, asked, upstream).await
 }

@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::exchange::Exchange;
 use crate::authorize::Permit;
+use crate::exchange::Exchange;
 use crate::limits::{
     CONNECT_TIMEOUT, DIAL_ADDRESSES, DIAL_TIMEOUT, LOOKUP_TIMEOUT, PROCESS_LOOKUPS,
 };
@@ -28,7 +28,9 @@ pub(crate) struct Dialler {
 
 impl Dialler {
     pub(crate) fn new() -> Self {
-        Self { lookups: Arc::new(Semaphore::new(PROCESS_LOOKUPS)) }
+        Self {
+            lookups: Arc::new(Semaphore::new(PROCESS_LOOKUPS)),
+        }
     }
 
     /// Dials what was permitted. A rule's own address is dialled as it is; any other is checked.
@@ -43,7 +45,10 @@ impl Dialler {
             None => checked(self.resolve(session, destination).await?)?,
         };
         let stream = connect(&addresses).await?;
-        Ok(Upstream::new(stream, Arc::clone(Exchange::account(&permit.exchange))))
+        Ok(Upstream::new(
+            stream,
+            Arc::clone(Exchange::account(&permit.exchange)),
+        ))
     }
 
     async fn resolve(
@@ -55,7 +60,9 @@ impl Dialler {
             return Ok(vec![SocketAddr::new(ip, destination.port)]);
         }
         let lookup = self.look_up(session, destination.host.to_string(), destination.port);
-        timeout(LOOKUP_TIMEOUT, lookup).await.unwrap_or(Err(Cause::ResolveFailed))
+        timeout(LOOKUP_TIMEOUT, lookup)
+            .await
+            .unwrap_or(Err(Cause::ResolveFailed))
     }
 
     /// Asks the host's resolver on a thread of its own. The permits go with the thread: it may
@@ -70,7 +77,9 @@ impl Dialler {
         let shared = Arc::clone(&self.lookups).acquire_owned().await;
         let permits = (own.map_err(closed)?, shared.map_err(closed)?);
         let work = move || {
-            let found = (name.as_str(), port).to_socket_addrs().map(Iterator::collect);
+            let found = (name.as_str(), port)
+                .to_socket_addrs()
+                .map(Iterator::collect);
             drop(permits);
             found
         };
@@ -97,7 +106,11 @@ fn checked(addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Cause> {
             false
         }
     });
-    if good.is_empty() { Err(refused) } else { Ok(good) }
+    if good.is_empty() {
+        Err(refused)
+    } else {
+        Ok(good)
+    }
 }
 
 fn obstacle(ip: IpAddr, own: &[IpAddr]) -> Option<Cause> {
@@ -117,7 +130,9 @@ async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Cause> {
         }
         Err(Cause::UpstreamUnreachable)
     };
-    timeout(DIAL_TIMEOUT, attempts).await.unwrap_or(Err(Cause::UpstreamUnreachable))
+    timeout(DIAL_TIMEOUT, attempts)
+        .await
+        .unwrap_or(Err(Cause::UpstreamUnreachable))
 }
 
 /// The semaphores are never closed; were they, nothing could be looked up.

@@ -44,7 +44,11 @@ pub(crate) async fn serve_datagrams(proxy: Arc<Proxy>, session: Arc<Session>, so
             continue;
         };
         let message = buffer.get(..datagram.length).unwrap_or_default();
-        let reply = if datagram.truncated { None } else { answer(&proxy, &session, message).await };
+        let reply = if datagram.truncated {
+            None
+        } else {
+            answer(&proxy, &session, message).await
+        };
         if let Some(reply) = reply {
             reply_to(&socket, &datagram, &reply);
         }
@@ -57,7 +61,9 @@ pub(crate) async fn serve_stream(proxy: &Proxy, session: &Session, client: Clien
     loop {
         while let Some(message) = next_message(&mut buffer) {
             let Some(message) = message else { return };
-            let Some(reply) = answer(proxy, session, &message).await else { return };
+            let Some(reply) = answer(proxy, session, &message).await else {
+                return;
+            };
             let length = u16::try_from(reply.len()).unwrap_or(u16::MAX).to_be_bytes();
             if client.write(&[&length[..], &reply].concat()).await.is_err() {
                 return;
@@ -103,7 +109,12 @@ async fn answer(proxy: &Proxy, session: &Session, message: &[u8]) -> Option<Vec<
         return None;
     }
     let (reply, name) = reply(message)?;
-    let unjudged = Unjudged { via: Via::Dns, method: b"DNS", host: &name, port: 53 };
+    let unjudged = Unjudged {
+        via: Via::Dns,
+        method: b"DNS",
+        host: &name,
+        port: 53,
+    };
     drop(turn_away(session, &proxy.recorder, unjudged, Cause::DnsRefused).await);
     Some(reply)
 }
@@ -119,7 +130,20 @@ fn reply(message: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let head = |rcode: u8, questions: u8| {
         // QR, the opcode and "recursion desired" as asked, "recursion available".
         let flags = 0x80 | flags & 0x79;
-        vec![id_high, id_low, flags, 0x80 | rcode, 0, questions, 0, 0, 0, 0, 0, 0]
+        vec![
+            id_high,
+            id_low,
+            flags,
+            0x80 | rcode,
+            0,
+            questions,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+        ]
     };
     if flags & 0x78 != 0 {
         return Some((head(NOT_IMPLEMENTED, 0), Vec::new()));
@@ -198,7 +222,11 @@ mod tests {
 
     #[test]
     fn a_reply_is_never_longer_than_its_question() {
-        for message in [query(0, b""), query(0x28, b""), query(0, b"")[..20].to_vec()] {
+        for message in [
+            query(0, b""),
+            query(0x28, b""),
+            query(0, b"")[..20].to_vec(),
+        ] {
             let (reply, _) = reply(&message).unwrap();
             assert!(reply.len() <= message.len());
         }

@@ -28,7 +28,13 @@ pub(crate) struct Exchange {
 impl Exchange {
     /// Begins after `decision`, which has been recorded and allows the exchange.
     pub(crate) fn begin(decision: EgressEvent, account: Account, recorder: Recorder) -> Self {
-        Self { event: decision, account: Arc::new(account), recorder, started: Instant::now(), ended: false }
+        Self {
+            event: decision,
+            account: Arc::new(account),
+            recorder,
+            started: Instant::now(),
+            ended: false,
+        }
     }
 
     /// The id that its records and answers share.

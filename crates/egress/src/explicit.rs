@@ -44,7 +44,12 @@ pub(crate) enum Next {
 
 /// Serves one connection to its end.
 pub(crate) async fn serve(proxy: Arc<Proxy>, session: Arc<Session>, client: Client) {
-    let mut conversation = Conversation { proxy, session, client, buffer: BytesMut::new() };
+    let mut conversation = Conversation {
+        proxy,
+        session,
+        client,
+        buffer: BytesMut::new(),
+    };
     let mut kept: Option<Kept> = None;
     loop {
         let next = match conversation.next_head().await {
@@ -108,20 +113,40 @@ impl Conversation {
         let mut words = line.unwrap_or_default().split(|byte| *byte == b' ');
         let method = words.next().unwrap_or_default();
         // What follows a question mark may hold secrets.
-        let target = words.next().unwrap_or_default().split(|byte| *byte == b'?').next();
-        let unjudged =
-            Unjudged { via: Via::Explicit, method, host: target.unwrap_or_default(), port: 0 };
+        let target = words
+            .next()
+            .unwrap_or_default()
+            .split(|byte| *byte == b'?')
+            .next();
+        let unjudged = Unjudged {
+            via: Via::Explicit,
+            method,
+            host: target.unwrap_or_default(),
+            port: 0,
+        };
         let refusal = turn_away(&self.session, &self.proxy.recorder, unjudged, cause).await;
         self.answer(&refusal, Manner::LAST).await
     }
 
     /// Refuses a well-formed head whose content is not.
     pub(crate) async fn refuse_head(&self, head: &Head, cause: Cause) -> Next {
-        let host = head.target.split(|byte| *byte == b'?').next().unwrap_or_default();
+        let host = head
+            .target
+            .split(|byte| *byte == b'?')
+            .next()
+            .unwrap_or_default();
         let method = head.method.as_bytes();
-        let unjudged = Unjudged { via: Via::Explicit, method, host, port: 0 };
+        let unjudged = Unjudged {
+            via: Via::Explicit,
+            method,
+            host,
+            port: 0,
+        };
         let refusal = turn_away(&self.session, &self.proxy.recorder, unjudged, cause).await;
-        let manner = Manner { head_only: head.method == "HEAD", keep_alive: false };
+        let manner = Manner {
+            head_only: head.method == "HEAD",
+            keep_alive: false,
+        };
         self.answer(&refusal, manner).await
     }
 

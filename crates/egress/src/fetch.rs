@@ -18,7 +18,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::authorize::{Asked, Permit, authorize};
 use crate::connect::TLS_PORTS;
-use crate::limits::{FETCH_BODY_MAX, FETCH_REQUEST_MAX, FETCH_TIMEOUT_MAX, HEADERS_MAX, HEAD_MAX};
+use crate::limits::{FETCH_BODY_MAX, FETCH_REQUEST_MAX, FETCH_TIMEOUT_MAX, HEAD_MAX, HEADERS_MAX};
 use crate::meter::Exhausted;
 use crate::proxy::Proxy;
 use crate::reason::Cause;
@@ -72,7 +72,10 @@ pub enum FetchError {
 }
 
 /// Trusts the given roots and nothing else.
-#[expect(clippy::expect_used, reason = "a constant configuration; a test makes it")]
+#[expect(
+    clippy::expect_used,
+    reason = "a constant configuration; a test makes it"
+)]
 pub(crate) fn client_config(roots: Arc<RootCertStore>) -> Arc<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
@@ -90,7 +93,9 @@ pub(crate) async fn fetch(
     request: FetchRequest,
 ) -> Result<FetchResponse, FetchError> {
     let plan = Plan::read(request).map_err(|code| FetchError::Malformed { code })?;
-    let mut permit = authorize(session, &proxy.recorder, &plan.asked).await.map_err(refused)?;
+    let mut permit = authorize(session, &proxy.recorder, &plan.asked)
+        .await
+        .map_err(refused)?;
     let stop = session.stop();
     let exchange = tokio::time::timeout(plan.timeout, carry_out(proxy, session, &plan, &permit));
     let result = tokio::select! {
@@ -135,7 +140,8 @@ struct Answer {
 
 impl Plan {
     fn read(request: FetchRequest) -> Result<Self, &'static str> {
-        let target = Target::from_absolute_uri(request.url.as_bytes()).map_err(|error| error.code())?;
+        let target =
+            Target::from_absolute_uri(request.url.as_bytes()).map_err(|error| error.code())?;
         let https = target.scheme == Scheme::Https;
         if !https && TLS_PORTS.contains(&target.destination.port) {
             return Err(Cause::NotTls.code());
@@ -153,7 +159,11 @@ impl Plan {
             https,
             asked: Asked {
                 via: Via::Gateway,
-                tls: if https { TlsMode::Intercept } else { TlsMode::None },
+                tls: if https {
+                    TlsMode::Intercept
+                } else {
+                    TlsMode::None
+                },
                 kind: RequestKind::Http,
                 method: request.method,
                 destination: target.destination,
@@ -187,7 +197,10 @@ fn build(
     } else {
         destination.to_string()
     };
-    let size: usize = headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+    let size: usize = headers
+        .iter()
+        .map(|(name, value)| name.len() + value.len() + 4)
+        .sum();
     if headers.len() > HEADERS_MAX || size > HEAD_MAX {
         return Err("too_many_fields");
     }
@@ -202,7 +215,9 @@ fn build(
         }
         builder = builder.header(name, value);
     }
-    builder.body(Full::new(Bytes::from(body))).map_err(|_malformed| "field_malformed")
+    builder
+        .body(Full::new(Bytes::from(body)))
+        .map_err(|_malformed| "field_malformed")
 }
 
 async fn carry_out(
@@ -211,13 +226,18 @@ async fn carry_out(
     plan: &Plan,
     permit: &Permit,
 ) -> Result<Answer, Cause> {
-    let upstream = proxy.dialler.dial(session, permit, &plan.asked.destination).await?;
+    let upstream = proxy
+        .dialler
+        .dial(session, permit, &plan.asked.destination)
+        .await?;
     if !plan.https {
         return converse(upstream, plan.request.clone()).await;
     }
     let name = server_name(&plan.asked.destination.host).ok_or(Cause::TlsFailed)?;
     let connecting = TlsConnector::from(Arc::clone(&proxy.tls)).connect(name, upstream);
-    let stream = connecting.await.map_err(|error| budget_or(&error, Cause::TlsFailed))?;
+    let stream = connecting
+        .await
+        .map_err(|error| budget_or(&error, Cause::TlsFailed))?;
     converse(stream, plan.request.clone()).await
 }
 
@@ -233,9 +253,12 @@ async fn converse<S>(stream: S, request: http::Request<Full<Bytes>>) -> Result<A
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let handshake = http1::Builder::new().max_headers(HEADERS_MAX).handshake(TokioIo::new(stream));
-    let (mut sender, connection) =
-        handshake.await.map_err(|error| budget_or(&error, Cause::UpstreamProtocol))?;
+    let handshake = http1::Builder::new()
+        .max_headers(HEADERS_MAX)
+        .handshake(TokioIo::new(stream));
+    let (mut sender, connection) = handshake
+        .await
+        .map_err(|error| budget_or(&error, Cause::UpstreamProtocol))?;
     let exchange = async {
         let answer = sender.send_request(request).await;
         let answer = answer.map_err(|error| budget_or(&error, Cause::UpstreamProtocol))?;
@@ -254,16 +277,23 @@ where
 
 async fn read_answer(answer: http::Response<hyper::body::Incoming>) -> Result<Answer, Cause> {
     let (head, body) = answer.into_parts();
-    let body = Limited::new(body, FETCH_BODY_MAX).collect().await.map_err(|error| {
-        if error.is::<LengthLimitError>() {
-            return Cause::AnswerTooLarge;
-        }
-        budget_or(error.as_ref(), Cause::UpstreamAborted)
-    })?;
+    let body = Limited::new(body, FETCH_BODY_MAX)
+        .collect()
+        .await
+        .map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                return Cause::AnswerTooLarge;
+            }
+            budget_or(error.as_ref(), Cause::UpstreamAborted)
+        })?;
     let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     Ok(Answer {
         status: head.status.as_u16(),
-        headers: head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
+        headers: head
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), text(value)))
+            .collect(),
         body: body.to_bytes().to_vec(),
     })
 }
@@ -309,7 +339,10 @@ mod tests {
     fn refuses_fields_and_methods_that_would_change_the_message() {
         let code = |method, headers: &[(&str, &str)]| Plan::read(request(method, headers)).err();
         assert_eq!(code("GET", &[("Host", "b.test")]), Some("field_refused"));
-        assert_eq!(code("GET", &[("content-length", "5")]), Some("field_refused"));
+        assert_eq!(
+            code("GET", &[("content-length", "5")]),
+            Some("field_refused")
+        );
         assert_eq!(code("GET", &[("a", "b\r\nc: d")]), Some("field_malformed"));
         assert_eq!(code("CONNECT", &[]), Some("method_malformed"));
         assert_eq!(code("get", &[]), Some("method_malformed"));

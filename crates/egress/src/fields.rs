@@ -50,10 +50,17 @@ impl Fields {
     pub(crate) fn read(head: &Bytes, parsed: &[httparse::Header<'_>]) -> Result<Self, Cause> {
         let mut list = Vec::with_capacity(parsed.len());
         for field in parsed {
-            if field.value.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
+            if field
+                .value
+                .iter()
+                .any(|byte| byte.is_ascii_control() && *byte != b'\t')
+            {
                 return Err(Cause::Malformed("field_value_malformed"));
             }
-            list.push((head.slice_ref(field.name.as_bytes()), slice(head, field.value)));
+            list.push((
+                head.slice_ref(field.name.as_bytes()),
+                slice(head, field.value),
+            ));
         }
         Ok(Self { list })
     }
@@ -71,12 +78,17 @@ impl Fields {
     pub(crate) fn one<'a>(&'a self, name: &'a str) -> Result<Option<&'a [u8]>, Cause> {
         let mut values = self.all(name);
         let first = values.next();
-        if values.next().is_some() { Err(Cause::Malformed("duplicate_field")) } else { Ok(first) }
+        if values.next().is_some() {
+            Err(Cause::Malformed("duplicate_field"))
+        } else {
+            Ok(first)
+        }
     }
 
     /// True when a comma-separated field of this name holds the token, in any case.
     pub(crate) fn lists(&self, name: &str, token: &str) -> bool {
-        self.tokens(name).any(|given| given.eq_ignore_ascii_case(token.as_bytes()))
+        self.tokens(name)
+            .any(|given| given.eq_ignore_ascii_case(token.as_bytes()))
     }
 
     /// The length that the fields announce; `None` when they announce none.
@@ -85,8 +97,12 @@ impl Fields {
     /// Both ways of framing, one of them twice, codings other than plain `chunked`, or a length
     /// that is not plain digits: each is read differently by someone (RFC 9112 6.1, 6.3, 11.2).
     pub(crate) fn framing(&self) -> Result<Option<Framing>, Cause> {
-        let coding = self.one("transfer-encoding").map_err(|_| BAD_CODING)?;
-        let length = self.one("content-length").map_err(|_| BAD_LENGTH)?;
+        let coding = self
+            .one("transfer-encoding")
+            .map_err(|_duplicate| BAD_CODING)?;
+        let length = self
+            .one("content-length")
+            .map_err(|_duplicate| BAD_LENGTH)?;
         match (coding, length) {
             (Some(_), Some(_)) => Err(Cause::Malformed("length_and_chunked")),
             (Some(coding), None) if coding.eq_ignore_ascii_case(b"chunked") => {
@@ -102,8 +118,14 @@ impl Fields {
     /// only, nor those that its `Connection` field names, nor those that are written anew.
     pub(crate) fn write_end_to_end(&self, out: &mut Vec<u8>) {
         for (name, value) in &self.list {
-            let own = OWN.iter().any(|own| name.eq_ignore_ascii_case(own.as_bytes()));
-            if own || self.tokens("connection").any(|listed| name.eq_ignore_ascii_case(listed)) {
+            let own = OWN
+                .iter()
+                .any(|own| name.eq_ignore_ascii_case(own.as_bytes()));
+            if own
+                || self
+                    .tokens("connection")
+                    .any(|listed| name.eq_ignore_ascii_case(listed))
+            {
                 continue;
             }
             out.extend_from_slice(name);
@@ -134,7 +156,11 @@ fn decimal(digits: &[u8]) -> Result<u64, Cause> {
 
 /// An empty slice need not lie within the head.
 fn slice(head: &Bytes, part: &[u8]) -> Bytes {
-    if part.is_empty() { Bytes::new() } else { head.slice_ref(part) }
+    if part.is_empty() {
+        Bytes::new()
+    } else {
+        head.slice_ref(part)
+    }
 }
 
 #[cfg(test)]
@@ -143,7 +169,12 @@ mod tests {
 
     fn fields(list: &[(&str, &str)]) -> Fields {
         let own = |text: &str| Bytes::copy_from_slice(text.as_bytes());
-        Fields { list: list.iter().map(|(name, value)| (own(name), own(value))).collect() }
+        Fields {
+            list: list
+                .iter()
+                .map(|(name, value)| (own(name), own(value)))
+                .collect(),
+        }
     }
 
     #[test]
@@ -171,7 +202,10 @@ mod tests {
             &[("transfer-encoding", "chunked, identity")],
             &[("transfer-encoding", "\x0bchunked")],
             &[("transfer-encoding", "identity")],
-            &[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")],
+            &[
+                ("transfer-encoding", "chunked"),
+                ("transfer-encoding", "chunked"),
+            ],
         ] {
             assert!(fields(list).framing().is_err(), "{list:?}");
         }

@@ -37,12 +37,20 @@ pub(crate) struct Plan {
     pub(crate) framing: Framing,
     /// The client asked to go on as a WebSocket.
     pub(crate) websocket: bool,
-    /// The client speaks HTTP/1.1: it reads chunks and interim answers.
-    pub(crate) client_is_11: bool,
-    /// The client wants to send another request.
-    pub(crate) keep_alive: bool,
+    pub(crate) manners: Manners,
     /// The head as it goes upstream.
     pub(crate) head: Vec<u8>,
+}
+
+/// What the client understands and wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manners {
+    /// HTTP/1.0: no chunks, no interim answers, one request.
+    Old,
+    /// HTTP/1.1 for one request.
+    Once,
+    /// HTTP/1.1 with another request to come.
+    KeepAlive,
 }
 
 /// Serves one request.
@@ -60,7 +68,8 @@ pub(crate) async fn serve(
         Ok(permit) => permitted(conversation, &plan, permit, kept).await,
         Err(refusal) => {
             // A body that nobody reads would be taken for the next request.
-            let keep_alive = plan.keep_alive && plan.framing == Framing::Length(0);
+            let keep_alive =
+                plan.manners == Manners::KeepAlive && plan.framing == Framing::Length(0);
             conversation.answer(&refusal, plan.manner(keep_alive)).await
         }
     }
@@ -117,7 +126,10 @@ async fn attempt(
         }
     }
     let Conversation { proxy, session, .. } = &*conversation;
-    let upstream = proxy.dialler.dial(session, permit, &plan.asked.destination).await?;
+    let upstream = proxy
+        .dialler
+        .dial(session, permit, &plan.asked.destination)
+        .await?;
     let outcome = exchange(conversation, plan, &upstream, progress).await;
     keep(kept, upstream, plan, permit, &outcome);
     outcome
@@ -140,9 +152,18 @@ fn keep(
     permit: &Permit,
     outcome: &Result<Outcome, Cause>,
 ) {
-    if let Ok(Outcome { then: Then::Http { upstream: true, .. }, .. }) = outcome {
+    if let Ok(Outcome {
+        then: Then::Http { upstream: true, .. },
+        ..
+    }) = outcome
+    {
         let destination = plan.asked.destination.clone();
-        *kept = Some(Kept { upstream, destination, connect: permit.connect, since: Instant::now() });
+        *kept = Some(Kept {
+            upstream,
+            destination,
+            connect: permit.connect,
+            since: Instant::now(),
+        });
     }
 }
 
@@ -164,9 +185,15 @@ async fn exchange(
         return Ok(outcome);
     }
     let client = &conversation.client;
-    client.write(&rest).await.map_err(|_gone| Cause::ClientAborted)?;
+    client
+        .write(&rest)
+        .await
+        .map_err(|_gone| Cause::ClientAborted)?;
     let early = conversation.buffer.split();
-    upstream.write(&early).await.map_err(|error| crate::body::cause::<Upstream>(&error))?;
+    upstream
+        .write(&early)
+        .await
+        .map_err(|error| crate::body::cause::<Upstream>(&error))?;
     carry(conversation, &plan.asked, upstream).await?;
     Ok(outcome)
 }
@@ -197,13 +224,15 @@ impl Plan {
             asked: asked(head, target),
             framing,
             websocket,
-            client_is_11: head.is_11,
-            keep_alive: head.is_11 && !closes(head),
+            manners: Manners::of(head),
         })
     }
 
     const fn manner(&self, keep_alive: bool) -> Manner {
-        Manner { head_only: matches!(self.asked.method.as_bytes(), b"HEAD"), keep_alive }
+        Manner {
+            head_only: matches!(self.asked.method.as_bytes(), b"HEAD"),
+            keep_alive,
+        }
     }
 
     /// True when sending it twice does no more than sending it once, and it is still at hand.
@@ -224,14 +253,27 @@ fn asked(head: &Head, target: Target) -> Asked {
     }
 }
 
-fn closes(head: &Head) -> bool {
-    head.fields.lists("connection", "close") || head.fields.lists("proxy-connection", "close")
+impl Manners {
+    fn of(head: &Head) -> Self {
+        let fields = &head.fields;
+        let closes =
+            fields.lists("connection", "close") || fields.lists("proxy-connection", "close");
+        match (head.is_11, closes) {
+            (false, _) => Self::Old,
+            (true, true) => Self::Once,
+            (true, false) => Self::KeepAlive,
+        }
+    }
 }
 
 /// Whether the request asks to become a WebSocket (RFC 6455 4.1). Any other upgrade would turn the
 /// connection into something that nobody judges.
 fn websocket(head: &Head, framing: Framing) -> Result<bool, Cause> {
-    let Some(protocol) = head.fields.one("upgrade").map_err(|_| Cause::UpgradeRefused)? else {
+    let Some(protocol) = head
+        .fields
+        .one("upgrade")
+        .map_err(|_duplicate| Cause::UpgradeRefused)?
+    else {
         return Ok(false);
     };
     let asks = protocol.eq_ignore_ascii_case(b"websocket")
@@ -239,13 +281,19 @@ fn websocket(head: &Head, framing: Framing) -> Result<bool, Cause> {
         && head.method == "GET"
         && head.is_11
         && framing == Framing::Length(0);
-    if asks { Ok(true) } else { Err(Cause::UpgradeRefused) }
+    if asks {
+        Ok(true)
+    } else {
+        Err(Cause::UpgradeRefused)
+    }
 }
 
 fn upstream_head(head: &Head, target: &Target, framing: Framing, websocket: bool) -> Vec<u8> {
     let (method, path, destination) = (&head.method, &target.path, &target.destination);
     let mut out = Vec::with_capacity(512);
-    out.extend_from_slice(format!("{method} {path} HTTP/1.1\r\nHost: {}", destination.host).as_bytes());
+    out.extend_from_slice(
+        format!("{method} {path} HTTP/1.1\r\nHost: {}", destination.host).as_bytes(),
+    );
     if destination.port != Scheme::Http.default_port() {
         out.extend_from_slice(format!(":{}", destination.port).as_bytes());
     }
@@ -254,7 +302,9 @@ fn upstream_head(head: &Head, target: &Target, framing: Framing, websocket: bool
     match framing {
         Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
         // A request that said that its body is empty goes on saying so.
-        Framing::Length(length) if length > 0 || head.fields.all("content-length").next().is_some() => {
+        Framing::Length(length)
+            if length > 0 || head.fields.all("content-length").next().is_some() =>
+        {
             out.extend_from_slice(format!("Content-Length: {length}\r\n").as_bytes());
         }
         Framing::Length(_) | Framing::UntilClose => {}

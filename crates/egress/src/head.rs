@@ -55,7 +55,11 @@ impl Scanner {
             }
         }
         self.seen = buffer.len();
-        if self.seen >= HEAD_MAX { Err(Cause::Malformed("head_too_large")) } else { Ok(None) }
+        if self.seen >= HEAD_MAX {
+            Err(Cause::Malformed("head_too_large"))
+        } else {
+            Ok(None)
+        }
     }
 }
 
@@ -97,7 +101,9 @@ fn refuse_http2(bytes: &[u8]) -> Result<(), Cause> {
 /// Rules name methods in upper case, and some servers take any case for the same method: one
 /// spelling only.
 fn method(text: &str) -> Result<String, Cause> {
-    let plain = text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
+    let plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_uppercase() || byte == b'-');
     if text.is_empty() || text.len() > METHOD_MAX || !plain {
         return Err(Cause::Malformed("method_malformed"));
     }
@@ -122,7 +128,9 @@ mod tests {
     use super::*;
 
     fn read(text: &[u8]) -> Result<Head, Cause> {
-        let length = Scanner::default().scan(text)?.ok_or(Cause::Malformed("incomplete"))?;
+        let length = Scanner::default()
+            .scan(text)?
+            .ok_or(Cause::Malformed("incomplete"))?;
         Head::read(&Bytes::copy_from_slice(&text[..length]))
     }
 
@@ -133,7 +141,10 @@ mod tests {
     #[test]
     fn reads_a_plain_head() {
         let head = read(b"GET http://a.test/x HTTP/1.1\r\nHost: a.test\r\nA: b \r\n\r\n").unwrap();
-        assert_eq!((head.method.as_str(), &head.target[..]), ("GET", &b"http://a.test/x"[..]));
+        assert_eq!(
+            (head.method.as_str(), &head.target[..]),
+            ("GET", &b"http://a.test/x"[..])
+        );
         assert_eq!(head.fields.one("host"), Ok(Some(&b"a.test"[..])));
         assert!(head.is_11);
     }
@@ -146,9 +157,18 @@ mod tests {
             (b"GET / HTTP/1.1\r\nA: b\rc\r\n\r\n", "bare_cr"),
             (b"GET / HTTP/1.1\r\nA: b\0\r\n\r\n", "nul_byte"),
             (b"\r\nGET / HTTP/1.1\r\n\r\n", "empty_request_line"),
-            (b"GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n", "field_name_malformed"),
-            (b"GET / HTTP/1.1\r\nHost : a\r\n\r\n", "field_name_malformed"),
-            (b"GET / HTTP/1.1\r\nA: \x01\r\n\r\n", "field_value_malformed"),
+            (
+                b"GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n",
+                "field_name_malformed",
+            ),
+            (
+                b"GET / HTTP/1.1\r\nHost : a\r\n\r\n",
+                "field_name_malformed",
+            ),
+            (
+                b"GET / HTTP/1.1\r\nA: \x01\r\n\r\n",
+                "field_value_malformed",
+            ),
             (b"GET  / HTTP/1.1\r\n\r\n", "request_line_malformed"),
             (b"get / HTTP/1.1\r\n\r\n", "method_malformed"),
             (b"GET / HTTP/1.2\r\n\r\n", "version_unsupported"),
@@ -168,7 +188,10 @@ mod tests {
         assert_eq!(refused(line(URI_MAX + 1).as_bytes()), Some("uri_too_long"));
         let fields = |count| format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(count));
         assert_eq!(refused(fields(HEADERS_MAX).as_bytes()), None);
-        assert_eq!(refused(fields(HEADERS_MAX + 1).as_bytes()), Some("too_many_fields"));
+        assert_eq!(
+            refused(fields(HEADERS_MAX + 1).as_bytes()),
+            Some("too_many_fields")
+        );
         assert_eq!(refused(&[b'a'; HEAD_MAX]), Some("head_too_large"));
     }
 }

@@ -41,8 +41,12 @@ impl Hello {
     /// Reads a ClientHello from the first bytes of a connection, which may be spread over several
     /// records. `None`: more bytes are needed.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Self>, HelloError> {
-        let Some(message) = assemble(bytes)? else { return Ok(None) };
-        read_message(&message).map(Some).ok_or(HelloError::Malformed)
+        let Some(message) = assemble(bytes)? else {
+            return Ok(None);
+        };
+        read_message(&message)
+            .map(Some)
+            .ok_or(HelloError::Malformed)
     }
 
     /// True when the handshake names exactly this host; for an address, when it names none.
@@ -75,15 +79,19 @@ fn assemble(bytes: &[u8]) -> Result<Option<Vec<u8>>, HelloError> {
     let mut message = Vec::new();
     let mut rest = bytes;
     loop {
-        if let Some(length) = message_length(&message)? {
-            if message.len() >= length {
-                // Whatever follows the ClientHello in its record would be another message.
-                message.truncate(length);
-                return Ok(Some(message));
-            }
+        if let Some(length) = message_length(&message)?
+            && message.len() >= length
+        {
+            // Whatever follows the ClientHello in its record would be another message.
+            message.truncate(length);
+            return Ok(Some(message));
         }
         let Some((content, after)) = next_record(rest)? else {
-            return if bytes.len() > HELLO_MAX { Err(HelloError::Malformed) } else { Ok(None) };
+            return if bytes.len() > HELLO_MAX {
+                Err(HelloError::Malformed)
+            } else {
+                Ok(None)
+            };
         };
         message.extend_from_slice(content);
         rest = after;
@@ -97,14 +105,21 @@ fn message_length(message: &[u8]) -> Result<Option<usize>, HelloError> {
         [kind, ..] if *kind != CLIENT_HELLO => Err(HelloError::NotTls),
         [_, high, mid, low, ..] => {
             let body = usize::from(*high) << 16 | usize::from(*mid) << 8 | usize::from(*low);
-            if body > HELLO_MAX { Err(HelloError::Malformed) } else { Ok(Some(body + 4)) }
+            if body > HELLO_MAX {
+                Err(HelloError::Malformed)
+            } else {
+                Ok(Some(body + 4))
+            }
         }
         _ => Ok(None),
     }
 }
 
+/// A record's content and the bytes behind it.
+type Split<'a> = (&'a [u8], &'a [u8]);
+
 /// The content of the next record and what follows it; `None` when it is not complete yet.
-fn next_record(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, HelloError> {
+fn next_record(bytes: &[u8]) -> Result<Option<Split<'_>>, HelloError> {
     let plausible = match bytes {
         [] => true,
         [kind] => *kind == HANDSHAKE,
@@ -149,7 +164,7 @@ fn read_message(message: &[u8]) -> Option<Hello> {
     Some(Hello { server_name })
 }
 
-/// The one name of a server_name extension; RFC 6066 allows no second of its type.
+/// The one name of a `server_name` extension; RFC 6066 allows no second of its type.
 fn host_name(content: &[u8]) -> Option<Vec<u8>> {
     let mut content = Reader(content);
     let mut list = Reader(content.vector()?);

@@ -12,7 +12,7 @@ use crate::body::{Body, Coding, End, Transfer, cause};
 use crate::client::Client;
 use crate::explicit::Conversation;
 use crate::fields::Framing;
-use crate::forward::Plan;
+use crate::forward::{Manners, Plan};
 use crate::head::Scanner;
 use crate::limits::{ANSWER_IDLE, BODY_IDLE, INTERIM_MAX};
 use crate::reason::Cause;
@@ -77,7 +77,12 @@ pub(crate) async fn carry_out(
         out: plan.head.clone(),
         idle: BODY_IDLE,
     };
-    let answering = Answering { client, upstream, plan, progress };
+    let answering = Answering {
+        client,
+        upstream,
+        plan,
+        progress,
+    };
     if plan.framing == Framing::Length(0) {
         request.run(client, upstream).await?;
         return answering.run(rest).await;
@@ -110,9 +115,13 @@ impl Outcome {
     fn after(self, sent: Sent) -> Self {
         match sent {
             Sent::Whole => self,
-            Sent::No | Sent::Part => {
-                Self { then: Then::Http { client: false, upstream: false }, ..self }
-            }
+            Sent::No | Sent::Part => Self {
+                then: Then::Http {
+                    client: false,
+                    upstream: false,
+                },
+                ..self
+            },
         }
     }
 }
@@ -141,7 +150,9 @@ impl Answering<'_> {
     async fn read_head(&self, buffer: &mut BytesMut) -> Result<Answer, Cause> {
         let mut scanner = Scanner::default();
         loop {
-            let length = scanner.scan(buffer).map_err(|_| Cause::UpstreamProtocol)?;
+            let length = scanner
+                .scan(buffer)
+                .map_err(|_fault| Cause::UpstreamProtocol)?;
             if let Some(length) = length {
                 return Answer::take(buffer, length);
             }
@@ -157,7 +168,7 @@ impl Answering<'_> {
     /// Interim answers mean nothing to HTTP/1.0.
     async fn pass_interim(&self, answer: &Answer) -> Result<(), Cause> {
         answer.framing(&self.plan.asked.method)?;
-        if !self.plan.client_is_11 {
+        if self.plan.manners == Manners::Old {
             return Ok(());
         }
         let mut out = status_line(answer);
@@ -168,7 +179,10 @@ impl Answering<'_> {
 
     /// The upgrade that the client asked for; any other is an attempt to get a tunnel unjudged.
     async fn switch(&self, answer: &Answer) -> Result<Outcome, Cause> {
-        let protocol = answer.fields.one("upgrade").map_err(|_| Cause::UpstreamProtocol)?;
+        let protocol = answer
+            .fields
+            .one("upgrade")
+            .map_err(|_fault| Cause::UpstreamProtocol)?;
         let agreed = self.plan.websocket
             && protocol.is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket"))
             && answer.fields.lists("connection", "upgrade")
@@ -181,17 +195,22 @@ impl Answering<'_> {
         out.extend_from_slice(b"connection: Upgrade\r\nupgrade: websocket\r\n\r\n");
         self.progress.status.store(answer.status, Ordering::Relaxed);
         self.write(&out).await?;
-        Ok(Outcome { status: answer.status, then: Then::Tunnel })
+        Ok(Outcome {
+            status: answer.status,
+            then: Then::Tunnel,
+        })
     }
 
     async fn pass(&self, answer: &Answer, buffer: &mut BytesMut) -> Result<Outcome, Cause> {
         let framing = answer.framing(&self.plan.asked.method)?;
         let coding = match framing {
             Framing::Length(_) => Coding::Plain,
-            Framing::Chunked | Framing::UntilClose if self.plan.client_is_11 => Coding::Chunked,
-            Framing::Chunked | Framing::UntilClose => Coding::Plain,
+            Framing::Chunked | Framing::UntilClose => match self.plan.manners {
+                Manners::Old => Coding::Plain,
+                Manners::Once | Manners::KeepAlive => Coding::Chunked,
+            },
         };
-        let client = self.plan.keep_alive;
+        let client = self.plan.manners == Manners::KeepAlive;
         let mut transfer = Transfer {
             out: self.head(answer, coding, client),
             buffer,
@@ -204,7 +223,10 @@ impl Answering<'_> {
         // Bytes behind the answer belong to no request.
         let framed = framing != Framing::UntilClose && transfer.buffer.is_empty();
         let upstream = framed && answer.keeps_alive();
-        Ok(Outcome { status: answer.status, then: Then::Http { client, upstream } })
+        Ok(Outcome {
+            status: answer.status,
+            then: Then::Http { client, upstream },
+        })
     }
 
     fn head(&self, answer: &Answer, coding: Coding, keep_alive: bool) -> Vec<u8> {
@@ -219,14 +241,20 @@ impl Answering<'_> {
             out.extend_from_slice(length);
             out.extend_from_slice(b"\r\n");
         }
-        let connection: &[u8] =
-            if keep_alive { b"connection: keep-alive\r\n\r\n" } else { b"connection: close\r\n\r\n" };
+        let connection: &[u8] = if keep_alive {
+            b"connection: keep-alive\r\n\r\n"
+        } else {
+            b"connection: close\r\n\r\n"
+        };
         out.extend_from_slice(connection);
         out
     }
 
     async fn write(&self, bytes: &[u8]) -> Result<(), Cause> {
-        self.client.write(bytes).await.map_err(|error| cause::<Client>(&error))
+        self.client
+            .write(bytes)
+            .await
+            .map_err(|error| cause::<Client>(&error))
     }
 }
 

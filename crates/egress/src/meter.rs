@@ -77,7 +77,10 @@ impl Meter {
 
     /// A meter whose budgets are not enforced.
     pub(crate) fn warning(up: Option<u64>, down: Option<u64>) -> Self {
-        Self { warning: (up, down), ..Self::new(None, None) }
+        Self {
+            warning: (up, down),
+            ..Self::new(None, None)
+        }
     }
 
     /// True once, when the totals have grown beyond a budget that is not enforced.
@@ -116,7 +119,10 @@ impl Meter {
             denied: total.denied,
             bytes_up: total.bytes_up,
             bytes_down: total.bytes_down,
-            by_host: hosts.iter().map(|(name, host)| (name.clone(), host.snapshot())).collect(),
+            by_host: hosts
+                .iter()
+                .map(|(name, host)| (name.clone(), host.snapshot()))
+                .collect(),
         }
     }
 
@@ -147,7 +153,10 @@ impl Meter {
     }
 
     pub(crate) fn denials(&self) -> Vec<EgressEvent> {
-        self.denials.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.denials
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Says that a transfer was cut for want of budget.
@@ -213,7 +222,10 @@ impl Account {
 
     /// Bytes up and down of this exchange so far.
     pub(crate) fn bytes(&self) -> (u64, u64) {
-        (self.own.up.load(Ordering::Relaxed), self.own.down.load(Ordering::Relaxed))
+        (
+            self.own.up.load(Ordering::Relaxed),
+            self.own.down.load(Ordering::Relaxed),
+        )
     }
 
     fn each(&self, field: impl Fn(&Counters) -> &AtomicU64, amount: u64) {
@@ -248,11 +260,13 @@ mod tests {
     fn hosts_beyond_the_bound_are_counted_together() {
         let meter = Arc::new(Meter::new(None, None));
         for number in 0..HOSTS_KEPT + 3 {
-            meter.open(&format!("h{number}.test"), Verdict::Allow).add_up(1);
+            meter
+                .open(&format!("h{number}.test"), Verdict::Allow)
+                .add_up(1);
         }
         let usage = meter.usage();
         assert_eq!(usage.by_host.len(), HOSTS_KEPT + 1);
         assert_eq!(usage.by_host[OTHER].bytes_up, 3);
-        assert_eq!(usage.bytes_up as usize, HOSTS_KEPT + 3);
+        assert_eq!(usage.bytes_up, HOSTS_KEPT as u64 + 3);
     }
 }

@@ -33,8 +33,15 @@ pub(crate) enum Admission {
 
 impl Noise {
     pub(crate) fn new(per_second: u32) -> Self {
-        let window = Window { since: Instant::now(), admitted: 0, suppressed: 0 };
-        Self { per_second, window: Mutex::new(window) }
+        let window = Window {
+            since: Instant::now(),
+            admitted: 0,
+            suppressed: 0,
+        };
+        Self {
+            per_second,
+            window: Mutex::new(window),
+        }
     }
 
     pub(crate) fn admit(&self) -> Admission {
@@ -58,7 +65,9 @@ impl Noise {
             return Admission::Suppress;
         }
         window.admitted = window.admitted.saturating_add(1);
-        Admission::Record { suppressed: std::mem::take(&mut window.suppressed) }
+        Admission::Record {
+            suppressed: std::mem::take(&mut window.suppressed),
+        }
     }
 }
 

@@ -33,7 +33,11 @@ impl Pipes {
             if let Some(pipe) = stock.kept.pop() {
                 return Ok(pipe);
             }
-            if stock.large < PIPES_LARGE { PIPE_BYTES } else { DEFAULT_BYTES }
+            if stock.large < PIPES_LARGE {
+                PIPE_BYTES
+            } else {
+                DEFAULT_BYTES
+            }
         };
         let pipe = Pipe::new(wanted)?;
         if is_large(&pipe) {

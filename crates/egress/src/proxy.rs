@@ -99,10 +99,14 @@ impl Proxy {
         for (door, listener) in doors {
             let (proxy, session) = (Arc::clone(self), Arc::clone(&session));
             let tasks = session.tasks.clone();
-            tasks.spawn("accept", async move { accept(proxy, session, door, listener).await });
+            tasks.spawn("accept", async move {
+                accept(proxy, session, door, listener).await;
+            });
         }
         let (proxy, tasks) = (Arc::clone(self), session.tasks.clone());
-        tasks.spawn("dns", async move { dns::serve_datagrams(proxy, session, socket).await });
+        tasks.spawn("dns", async move {
+            dns::serve_datagrams(proxy, session, socket).await;
+        });
         Ok(())
     }
 
@@ -123,12 +127,16 @@ impl Proxy {
 
 fn tcp(listener: &'static str, fd: OwnedFd) -> Result<TcpListener, ServeError> {
     let socket = StdListener::from(fd);
-    let ready = socket.set_nonblocking(true).and_then(|()| TcpListener::from_std(socket));
+    let ready = socket
+        .set_nonblocking(true)
+        .and_then(|()| TcpListener::from_std(socket));
     ready.map_err(|source| ServeError { listener, source })
 }
 
 fn udp(listener: &'static str, fd: OwnedFd) -> Result<UdpSocket, ServeError> {
     let socket = StdSocket::from(fd);
-    let ready = socket.set_nonblocking(true).and_then(|()| UdpSocket::from_std(socket));
+    let ready = socket
+        .set_nonblocking(true)
+        .and_then(|()| UdpSocket::from_std(socket));
     ready.map_err(|source| ServeError { listener, source })
 }

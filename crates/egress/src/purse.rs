@@ -40,21 +40,34 @@ pub(crate) struct Grant<'a> {
 
 impl Purse {
     pub(crate) fn new(limit: Option<u64>) -> Self {
-        Self { limit, state: Mutex::default() }
+        Self {
+            limit,
+            state: Mutex::default(),
+        }
     }
 
     /// Reserves at most `wanted` bytes.
     pub(crate) fn reserve(&self, wanted: usize) -> Reservation<'_> {
         let wanted = wanted as u64;
         let mut state = self.lock();
-        let free = self.limit.map_or(wanted, |limit| limit.saturating_sub(state.taken));
+        let free = self
+            .limit
+            .map_or(wanted, |limit| limit.saturating_sub(state.taken));
         let bytes = wanted.min(free);
         if bytes == 0 && wanted > 0 {
-            return if state.reserved > 0 { Reservation::Contended } else { Reservation::Exhausted };
+            return if state.reserved > 0 {
+                Reservation::Contended
+            } else {
+                Reservation::Exhausted
+            };
         }
         state.taken = state.taken.saturating_add(bytes);
         state.reserved = state.reserved.saturating_add(bytes);
-        Reservation::Granted(Grant { purse: self, bytes, moved: 0 })
+        Reservation::Granted(Grant {
+            purse: self,
+            bytes,
+            moved: 0,
+        })
     }
 
     /// Gives back bytes that were spent but never left.
@@ -89,7 +102,9 @@ impl Grant<'_> {
 impl Drop for Grant<'_> {
     fn drop(&mut self) {
         let mut state = self.purse.lock();
-        state.taken = state.taken.saturating_sub(self.bytes.saturating_sub(self.moved));
+        state.taken = state
+            .taken
+            .saturating_sub(self.bytes.saturating_sub(self.moved));
         state.reserved = state.reserved.saturating_sub(self.bytes);
     }
 }
@@ -124,7 +139,9 @@ mod tests {
     #[test]
     fn what_is_reserved_and_unused_comes_back() {
         let purse = Purse::new(Some(10));
-        let Reservation::Granted(grant) = purse.reserve(100) else { panic!("nothing granted") };
+        let Reservation::Granted(grant) = purse.reserve(100) else {
+            panic!("nothing granted")
+        };
         assert_eq!(grant.bytes(), 10);
         assert!(matches!(purse.reserve(1), Reservation::Contended));
         grant.settle(4);

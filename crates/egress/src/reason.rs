@@ -118,7 +118,10 @@ impl Cause {
     #[must_use]
     pub const fn is_denial(self) -> bool {
         matches!(self.status(), 400 | 403 | 429) && !matches!(self, Self::ClientAborted)
-            || matches!(self, Self::NotRecorded | Self::SessionClosed | Self::TooManyConnections)
+            || matches!(
+                self,
+                Self::NotRecorded | Self::SessionClosed | Self::TooManyConnections
+            )
     }
 }
 

@@ -27,14 +27,23 @@ pub(crate) fn connection(fd: BorrowedFd<'_>, read: u64, written: u64) -> KernelU
 fn compare(counters: TcpCounters, read: u64, written: u64) -> KernelUsage {
     let received = counters.received.saturating_sub(counters.unread);
     // A FIN counts as one received byte, and a reset hides whether there was one.
-    let socket_up = if received == read.saturating_add(1) { read } else { received };
-    let socket_down = counters.sent.saturating_add(counters.unsent);
+    let socket_up = if received == read.saturating_add(1) {
+        read
+    } else {
+        received
+    };
+    let handed_over = counters.sent.saturating_add(counters.unsent);
+    // Our own FIN counts as well, as long as it waits behind unsent bytes or alone.
+    let waiting_fin = counters.unsent > 0 && handed_over == written.saturating_add(1);
+    let socket_down = if waiting_fin { written } else { handed_over };
     KernelUsage {
         socket_up,
         socket_down,
         client_up: read,
         client_down: written,
-        unexplained_bytes: socket_up.abs_diff(read).saturating_add(socket_down.abs_diff(written)),
+        unexplained_bytes: socket_up
+            .abs_diff(read)
+            .saturating_add(socket_down.abs_diff(written)),
         ..KernelUsage::default()
     }
 }
@@ -44,7 +53,12 @@ mod tests {
     use super::*;
 
     fn unexplained(received: u64, unread: u64, read: u64) -> u64 {
-        let counters = TcpCounters { received, unread, sent: 5, unsent: 2 };
+        let counters = TcpCounters {
+            received,
+            unread,
+            sent: 5,
+            unsent: 2,
+        };
         compare(counters, read, 7).unexplained_bytes
     }
 
@@ -55,5 +69,24 @@ mod tests {
         assert_eq!(unexplained(10, 4, 6), 0);
         assert_eq!(unexplained(12, 0, 10), 2);
         assert_eq!(unexplained(9, 0, 10), 1);
+    }
+
+    #[test]
+    fn explains_our_own_fin_only_while_it_waits() {
+        let unexplained = |sent, unsent| {
+            let counters = TcpCounters {
+                received: 0,
+                unread: 0,
+                sent,
+                unsent,
+            };
+            compare(counters, 0, 7).unexplained_bytes
+        };
+        assert_eq!(unexplained(7, 0), 0);
+        assert_eq!(unexplained(5, 3), 0);
+        assert_eq!(unexplained(7, 1), 0);
+        assert_eq!(unexplained(8, 0), 1);
+        assert_eq!(unexplained(5, 4), 2);
+        assert_eq!(unexplained(5, 0), 2);
     }
 }

@@ -44,7 +44,9 @@ impl Recorder {
 
     /// Records something that an operator should look at; `data` holds numbers and fixed words.
     pub(crate) fn alert(&self, session: &SessionId, data: Value) {
-        let event = Event::new(Kind::Alert, Principal::Sheriff).session(session.clone()).data(data);
+        let event = Event::new(Kind::Alert, Principal::Sheriff)
+            .session(session.clone())
+            .data(data);
         self.detached(move |log| {
             if let Err(error) = log.append(&event) {
                 tracing::error!(%error, "alert was not recorded");

@@ -27,7 +27,14 @@ pub(crate) async fn relay(
 ) -> Result<(), Cause> {
     let activity = Activity::new();
     let account = upstream.account();
-    let flow = |direction| Flow { direction, client, upstream, account: &account, pipes, activity: &activity };
+    let flow = |direction| Flow {
+        direction,
+        client,
+        upstream,
+        account: &account,
+        pipes,
+        activity: &activity,
+    };
     let (up, down) = (flow(Direction::Up), flow(Direction::Down));
     tokio::select! {
         ended = async { tokio::try_join!(up.run(), down.run()) } => ended.map(drop),
@@ -56,7 +63,9 @@ impl Flow<'_> {
     async fn run(&self) -> Result<(), Cause> {
         let (from, to) = self.streams();
         loop {
-            from.readable().await.map_err(|error| self.source_failed(&error))?;
+            from.readable()
+                .await
+                .map_err(|error| self.source_failed(&error))?;
             if self.move_what_is_there().await? == Source::Ended {
                 // The sink may be gone by now; its own direction notices that.
                 drop(shutdown(to));
@@ -72,10 +81,18 @@ impl Flow<'_> {
             tracing::warn!(%error, "no pipe for a tunnel");
             Cause::UpstreamAborted
         })?;
-        let mut lent = Lent { flow: self, pipe: Some(pipe) };
+        let mut lent = Lent {
+            flow: self,
+            pipe: Some(pipe),
+        };
         loop {
-            let Some(pipe) = lent.pipe.as_mut() else { return Ok(Source::Idle) };
-            match self.fill(pipe).map_err(|error| self.source_failed(&error))? {
+            let Some(pipe) = lent.pipe.as_mut() else {
+                return Ok(Source::Idle);
+            };
+            match self
+                .fill(pipe)
+                .map_err(|error| self.source_failed(&error))?
+            {
                 Attempt::Moved(0) => return Ok(Source::Ended),
                 Attempt::Moved(_) => self.drain(pipe).await?,
                 Attempt::Pending => return Ok(Source::Idle),
@@ -178,7 +195,11 @@ struct Activity {
 
 impl Activity {
     fn new() -> Self {
-        Self { start: Instant::now(), last: AtomicU64::new(0), half_open: AtomicBool::new(false) }
+        Self {
+            start: Instant::now(),
+            last: AtomicU64::new(0),
+            half_open: AtomicBool::new(false),
+        }
     }
 
     fn touch(&self) {
@@ -196,7 +217,11 @@ impl Activity {
     async fn idle(&self) {
         loop {
             let half_open = self.half_open.load(Ordering::Relaxed);
-            let limit = if half_open { HALF_OPEN_IDLE } else { TUNNEL_IDLE };
+            let limit = if half_open {
+                HALF_OPEN_IDLE
+            } else {
+                TUNNEL_IDLE
+            };
             let last = self.start + Duration::from_millis(self.last.load(Ordering::Relaxed));
             let due = last + limit;
             let now = Instant::now();

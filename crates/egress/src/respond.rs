@@ -17,7 +17,10 @@ pub(crate) struct Manner {
 
 impl Manner {
     /// The whole answer, and then the connection closes.
-    pub(crate) const LAST: Self = Self { head_only: false, keep_alive: false };
+    pub(crate) const LAST: Self = Self {
+        head_only: false,
+        keep_alive: false,
+    };
 }
 
 /// The bytes of a denial.
@@ -25,7 +28,11 @@ pub(crate) fn denial(refusal: &Refusal, manner: Manner) -> Vec<u8> {
     // Serialising a struct of plain fields can't fail; an empty object would still deny.
     let body = serde_json::to_vec(refusal).unwrap_or_else(|_impossible| b"{}".to_vec());
     let (status, phrase, reason) = (refusal.status, phrase(refusal.status), &refusal.reason);
-    let connection = if manner.keep_alive { "keep-alive" } else { "close" };
+    let connection = if manner.keep_alive {
+        "keep-alive"
+    } else {
+        "close"
+    };
     let length = body.len();
     let mut answer = format!(
         "HTTP/1.1 {status} {phrase}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
@@ -87,14 +94,17 @@ pub(crate) fn text(reason: &str) -> &'static str {
 pub(crate) fn next_steps(reason: &str, host: &str, id: &EventId) -> Vec<String> {
     let own = match reason {
         "not_in_allowlist" | "port_not_allowed" => {
-            format!("ask the operator to allow {host}: `sheriff run --allow HOST[:PORT]` or an [[egress.allow]] rule")
+            format!(
+                "ask the operator to allow {host}: `sheriff run --allow HOST[:PORT]` or an [[egress.allow]] rule"
+            )
         }
         "method_not_allowed" | "path_not_allowed" | "denied_by_rule" => {
             "ask the operator whether the rule that denies this is meant".to_owned()
         }
         "ip_literal_not_allowed" => "use the host's name instead of its address".to_owned(),
         "forbidden_address" | "metadata_service" | "own_address" => {
-            "an internal service is opened by the operator with `connect = \"ADDR:PORT\"` on a rule".to_owned()
+            "an internal service is opened by the operator with `connect = \"ADDR:PORT\"` on a rule"
+                .to_owned()
         }
         "explicit_proxy_required" => {
             "use the proxy that HTTP_PROXY and HTTPS_PROXY name".to_owned()
@@ -156,7 +166,10 @@ mod tests {
 
     #[test]
     fn a_denied_head_has_the_length_but_not_the_body() {
-        let manner = Manner { head_only: true, keep_alive: true };
+        let manner = Manner {
+            head_only: true,
+            keep_alive: true,
+        };
         let text = String::from_utf8(denial(&refusal(), manner)).unwrap();
         assert!(text.ends_with("\r\n\r\n"));
         assert!(text.contains("connection: keep-alive"));

@@ -10,11 +10,11 @@ use policy::{Budget, EgressPolicy, OnExceeded};
 use tasks::{Group, Stop};
 use tokio::sync::{Semaphore, watch};
 
+use crate::authorize::note_suppressed;
 use crate::limits::{
     DNS_PER_SECOND, NOISE_PER_SECOND, SESSION_CONNECTIONS, SESSION_LOOKUPS, SESSION_TURNED_AWAY,
 };
 use crate::meter::Meter;
-use crate::authorize::note_suppressed;
 use crate::noise::Noise;
 use crate::record::Recorder;
 
@@ -60,7 +60,12 @@ impl Session {
     /// Makes a session without connections. It needs no runtime yet.
     #[must_use]
     pub fn new(spec: SessionSpec) -> Arc<Self> {
-        let SessionSpec { id, policy, budget, generation } = spec;
+        let SessionSpec {
+            id,
+            policy,
+            budget,
+            generation,
+        } = spec;
         Arc::new(Self {
             id,
             meter: Arc::new(meter(&budget)),
@@ -115,7 +120,12 @@ impl Session {
     /// Resolves once a transfer was cut, or a request refused, because a byte budget ran out.
     pub async fn budget_exceeded(&self) {
         // The sender lives in the meter that we hold, so the wait can't fail.
-        drop(self.meter.exhaustion().wait_for(|exhausted| *exhausted).await);
+        drop(
+            self.meter
+                .exhaustion()
+                .wait_for(|exhausted| *exhausted)
+                .await,
+        );
     }
 
     /// Ends the session: no new connections, a grace period for the open ones, then they are cut.

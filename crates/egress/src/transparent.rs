@@ -35,11 +35,24 @@ pub(crate) async fn serve_https(proxy: &Proxy, session: &Session, client: Client
 /// the local address is still the one that was dialled. What the client says is not even read.
 async fn refuse(proxy: &Proxy, session: &Session, client: &Client) -> Refusal {
     let aimed = client.stream().local_addr().ok();
-    let host = aimed.map(|address| address.ip().to_string()).unwrap_or_default();
+    let host = aimed
+        .map(|address| address.ip().to_string())
+        .unwrap_or_default();
     let port = aimed.map_or(0, |address| address.port());
-    let unjudged = Unjudged { via: Via::Transparent, method: b"", host: host.as_bytes(), port };
+    let unjudged = Unjudged {
+        via: Via::Transparent,
+        method: b"",
+        host: host.as_bytes(),
+        port,
+    };
     // Both protocols have the client speak first; an answer before that would be taken for garbage
     // by some clients.
     drop(timeout(HEAD_TIMEOUT, client.stream().readable()).await);
-    turn_away(session, &proxy.recorder, unjudged, Cause::ExplicitProxyRequired).await
+    turn_away(
+        session,
+        &proxy.recorder,
+        unjudged,
+        Cause::ExplicitProxyRequired,
+    )
+    .await
 }

@@ -44,7 +44,10 @@ impl Upstream {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY was refused");
         }
-        Self { stream, account: Mutex::new(account) }
+        Self {
+            stream,
+            account: Mutex::new(account),
+        }
     }
 
     /// From now on bytes are counted for another exchange of the same session.

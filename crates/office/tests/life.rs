@@ -1,6 +1,11 @@
 //! The real binary under a played warden: confined, it still does all its work, and it goes when told.
 //!
 //! Not for: what the doors answer in detail; the gateway's own tests ask that.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test says by panicking what went wrong"
+)]
 
 #[path = "../../gateway/src/tests/warden.rs"]
 #[expect(dead_code, reason = "the gateway's tests use all of it")]

@@ -18,7 +18,7 @@ pub struct TcpCounters {
     pub unread: u64,
     /// Bytes sent at least once; each counts once, however often it was sent.
     pub sent: u64,
-    /// Bytes written by the program and not yet sent.
+    /// Bytes written by the program and not yet sent. Our own FIN, while it waits, counts as one.
     pub unsent: u64,
 }
 
@@ -48,7 +48,7 @@ pub fn counters(fd: BorrowedFd<'_>) -> Result<TcpCounters, SysError> {
 
 fn read_info(fd: BorrowedFd<'_>) -> Result<Vec<u8>, SysError> {
     let mut buffer = vec![0_u8; BUFFER];
-    let mut length = BUFFER as libc::socklen_t;
+    let mut length = libc::socklen_t::try_from(buffer.len()).unwrap_or(0);
     #[expect(
         unsafe_code,
         reason = "TCP_INFO has no safe wrapper with the newer fields"

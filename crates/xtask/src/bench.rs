@@ -187,7 +187,7 @@ impl Context {
         let folder = tempfile::tempdir().map_err(file)?;
         Ok(Self {
             quick,
-            product: Product::built(),
+            product: Product::built(results.join("sheriffd.log")),
             folder,
             results,
         })

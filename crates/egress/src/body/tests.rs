@@ -22,7 +22,11 @@ fn feed(
 fn plain(framing: Framing, input: &[u8]) -> Result<(bool, String, String), &'static str> {
     let whole = feed(framing, input, input.len().max(1), Coding::Plain);
     for size in 1..input.len() {
-        assert_eq!(feed(framing, input, size, Coding::Plain), whole, "pieces of {size}");
+        assert_eq!(
+            feed(framing, input, size, Coding::Plain),
+            whole,
+            "pieces of {size}"
+        );
     }
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     whole.map(|(done, out, rest)| (done, text(out), text(rest)))
@@ -42,7 +46,9 @@ fn stops_at_the_end_and_leaves_the_next_message() {
 
 #[test]
 fn what_it_writes_in_chunks_it_reads_back() {
-    let written = feed(Framing::Length(11), b"hello world", 4, Coding::Chunked).unwrap().1;
+    let written = feed(Framing::Length(11), b"hello world", 4, Coding::Chunked)
+        .unwrap()
+        .1;
     assert_eq!(written, b"4\r\nhell\r\n4\r\no wo\r\n3\r\nrld\r\n0\r\n\r\n");
     assert_eq!(plain(Framing::Chunked, &written), done("hello world", ""));
 }
@@ -75,17 +81,27 @@ fn refuses_chunks_with_two_readings() {
 fn bounds_lines_and_trailers() {
     let long = [&b"5;"[..], &[b'a'; CHUNK_LINE_MAX]].concat();
     assert!(plain(Framing::Chunked, &long).is_err());
-    let trailers = [&b"0\r\n"[..], &b"a: bbbbbbbbbbbbbbbbbbb\r\n".repeat(TRAILERS_MAX / 20)].concat();
+    let trailers = [
+        &b"0\r\n"[..],
+        &b"a: bbbbbbbbbbbbbbbbbbb\r\n".repeat(TRAILERS_MAX / 20),
+    ]
+    .concat();
     assert!(feed(Framing::Chunked, &trailers, 999, Coding::Plain).is_err());
 }
 
 #[test]
 fn only_a_body_without_length_may_end_with_its_connection() {
     let mut out = Vec::new();
-    for (framing, may) in
-        [(Framing::UntilClose, true), (Framing::Length(3), false), (Framing::Chunked, false)]
-    {
+    for (framing, may) in [
+        (Framing::UntilClose, true),
+        (Framing::Length(3), false),
+        (Framing::Chunked, false),
+    ] {
         let mut body = Body::new(framing);
-        assert_eq!(body.source_ended(&mut out, Coding::Plain).is_some(), may, "{framing:?}");
+        assert_eq!(
+            body.source_ended(&mut out, Coding::Plain).is_some(),
+            may,
+            "{framing:?}"
+        );
     }
 }

@@ -12,7 +12,11 @@ use crate::stand::{Stand, budget, denial, eventually, read_exact};
 const CONNECT: &str = "CONNECT a.test:9000 HTTP/1.1\r\nHost: a.test:9000\r\n\r\n";
 
 fn stand(origin: &Origin, budget: Budget) -> Stand {
-    Stand::with(&[origin.rule("a.test", 9000), origin.rule("a.test", 80)], budget, RootCertStore::empty())
+    Stand::with(
+        &[origin.rule("a.test", 9000), origin.rule("a.test", 80)],
+        budget,
+        RootCertStore::empty(),
+    )
 }
 
 #[test]
@@ -26,7 +30,10 @@ fn a_tunnel_is_cut_at_the_very_byte_and_nothing_is_let_in_afterwards() {
     assert!(matches!(stream.read(&mut [0]), Ok(0) | Err(_)));
     stand.runtime.block_on(stand.session.budget_exceeded());
     let close = stand.close_event();
-    assert_eq!((close.bytes_up, close.reason.as_str()), (100_000, "budget_exceeded"));
+    assert_eq!(
+        (close.bytes_up, close.reason.as_str()),
+        (100_000, "budget_exceeded")
+    );
     assert_eq!(close.verdict, Verdict::Allow, "it was allowed, and cut");
     eventually(|| (origin.seen().len() == 100_000).then_some(()));
     let answer = stand.ask(CONNECT);
@@ -46,7 +53,9 @@ fn many_tunnels_share_one_budget_to_the_byte() {
             tasks::thread("writer", write).unwrap()
         })
         .collect();
-    writers.into_iter().for_each(|writer| writer.join().unwrap());
+    writers
+        .into_iter()
+        .for_each(|writer| writer.join().unwrap());
     stand.runtime.block_on(stand.session.budget_exceeded());
     stand.finish();
     assert_eq!(stand.session.usage().bytes_up, 1_000_000);
@@ -58,9 +67,14 @@ fn an_answer_is_cut_when_the_budget_for_coming_in_is_used_up() {
     let origin = Origin::http_closing(ok(&"x".repeat(50_000)));
     let stand = stand(&origin, budget(None, Some(20_000)));
     let mut stream = stand.dial();
-    stream.write_all(b"GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n").unwrap();
+    stream
+        .write_all(b"GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n")
+        .unwrap();
     let mut got = Vec::new();
-    assert!(stream.read_to_end(&mut got).is_err(), "a cut answer must not look complete");
+    assert!(
+        stream.read_to_end(&mut got).is_err(),
+        "a cut answer must not look complete"
+    );
     assert_eq!(stand.session.usage().bytes_down, 20_000);
     assert_eq!(stand.close_event().reason, "budget_exceeded");
 }
@@ -81,6 +95,10 @@ fn a_budget_that_only_warns_cuts_nothing_and_raises_one_alert() {
     }
     stand.finish();
     let log = stand.log_text();
-    assert_eq!(log.matches("\"alert\":\"budget_exceeded\"").count(), 1, "{log}");
+    assert_eq!(
+        log.matches("\"alert\":\"budget_exceeded\"").count(),
+        1,
+        "{log}"
+    );
     assert_eq!(stand.session.usage().bytes_up, 2000);
 }

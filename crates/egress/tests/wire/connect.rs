@@ -11,7 +11,7 @@ use crate::origin::Origin;
 use crate::stand::{Stand, denial, eventually, policy, read_exact};
 
 /// A real client's first flight for this name.
-pub fn client_hello(name: &str) -> Vec<u8> {
+pub(crate) fn client_hello(name: &str) -> Vec<u8> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -34,7 +34,9 @@ fn relays_both_ways_keeps_half_open_tunnels_and_counts_every_byte() {
     let origin = Origin::echo();
     let stand = Stand::new(&[origin.rule("a.test", 9000)]);
     let mut stream = stand.tunnel("A.test:9000");
-    let sent: Vec<u8> = (0..3_000_000_u32).map(|number| number.to_le_bytes()[0]).collect();
+    let sent: Vec<u8> = (0..3_000_000_u32)
+        .map(|number| number.to_le_bytes()[0])
+        .collect();
     let mut reading = stream.try_clone().unwrap();
     let reader = tasks::thread("reader", move || {
         let mut got = Vec::new();
@@ -46,11 +48,20 @@ fn relays_both_ways_keeps_half_open_tunnels_and_counts_every_byte() {
     assert!(reader.unwrap().join().unwrap() == sent, "the echo differs");
     let close = stand.close_event();
     assert_eq!((close.bytes_up, close.bytes_down), (3_000_000, 3_000_000));
-    assert_eq!((close.reason.as_str(), close.status), ("allowed", Some(200)));
+    assert_eq!(
+        (close.reason.as_str(), close.status),
+        ("allowed", Some(200))
+    );
     let usage = stand.session.usage();
-    assert_eq!((usage.bytes_up, usage.by_host["a.test"].bytes_down), (3_000_000, 3_000_000));
+    assert_eq!(
+        (usage.bytes_up, usage.by_host["a.test"].bytes_down),
+        (3_000_000, 3_000_000)
+    );
     let kernel = eventually(|| Some(stand.session.kernel()).filter(|kernel| kernel.client_up > 0));
-    assert_eq!((kernel.socket_up, kernel.socket_down), (kernel.client_up, kernel.client_down));
+    assert_eq!(
+        (kernel.socket_up, kernel.socket_down),
+        (kernel.client_up, kernel.client_down)
+    );
     assert_eq!(kernel.unexplained_bytes, 0);
 }
 
@@ -95,9 +106,20 @@ fn a_denial_names_its_reason_its_rule_and_the_id_in_the_log() {
         serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap();
     let event = stand.events().remove(0);
     assert_eq!(body["id"], event.id.as_str());
-    assert_eq!((&body["host"], &body["port"]), (&json!("a.test"), &json!(25)));
-    assert_eq!((&body["reason"], &body["rule"]), (&json!("port_not_allowed"), &json!("cli:0")));
-    assert!(body["next_steps"][1].as_str().unwrap().contains(event.id.as_str()));
+    assert_eq!(
+        (&body["host"], &body["port"]),
+        (&json!("a.test"), &json!(25))
+    );
+    assert_eq!(
+        (&body["reason"], &body["rule"]),
+        (&json!("port_not_allowed"), &json!("cli:0"))
+    );
+    assert!(
+        body["next_steps"][1]
+            .as_str()
+            .unwrap()
+            .contains(event.id.as_str())
+    );
     assert_eq!((event.verdict, event.status), (Verdict::Deny, Some(403)));
     assert_eq!(stand.session.denials(), [event]);
 }
@@ -115,7 +137,10 @@ fn passes_a_handshake_for_the_very_host_and_nothing_else() {
         (client_hello("b.test"), "sni_mismatch"),
         (client_hello("192.0.2.1"), "sni_mismatch"),
         (b"CANARY\r\n".to_vec(), "not_tls"),
-        (b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n".to_vec(), "not_tls"),
+        (
+            b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n".to_vec(),
+            "not_tls",
+        ),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), "not_tls"),
         (b"SSH-2.0-x\r\n".to_vec(), "not_tls"),
     ] {
@@ -123,11 +148,24 @@ fn passes_a_handshake_for_the_very_host_and_nothing_else() {
         stream.write_all(&first).unwrap();
         let mut rest = Vec::new();
         drop(stream.read_to_end(&mut rest));
-        assert!(rest.is_empty() || rest[0] == 21, "only an alert may come back: {rest:?}");
-        let denied = eventually(|| stand.session.denials().pop().filter(|event| event.reason == reason));
+        assert!(
+            rest.is_empty() || rest[0] == 21,
+            "only an alert may come back: {rest:?}"
+        );
+        let denied = eventually(|| {
+            stand
+                .session
+                .denials()
+                .pop()
+                .filter(|event| event.reason == reason)
+        });
         assert_eq!((denied.bytes_up, denied.verdict), (0, Verdict::Deny));
     }
-    assert_eq!(origin.seen().len(), before, "0 B of the refused ones may arrive");
+    assert_eq!(
+        origin.seen().len(),
+        before,
+        "0 B of the refused ones may arrive"
+    );
 }
 
 #[test]
@@ -146,7 +184,10 @@ fn checks_tls_on_other_ports_and_passes_other_protocols_there() {
     assert_eq!(origin.seen().len(), before);
     let speaks_first = Origin::start(|caller| caller.say(b"220 ready\r\n"));
     let stand = Stand::new(&[speaks_first.rule("a.test", 25)]);
-    assert_eq!(read_exact(&mut stand.tunnel("a.test:25"), 11), b"220 ready\r\n");
+    assert_eq!(
+        read_exact(&mut stand.tunnel("a.test:25"), 11),
+        b"220 ready\r\n"
+    );
 }
 
 #[test]
@@ -154,16 +195,40 @@ fn refuses_connect_requests_with_two_readings() {
     let origin = Origin::echo();
     let stand = Stand::new(&[origin.rule("a.test", 9000)]);
     for (request, code) in [
-        ("CONNECT a.test:9000 HTTP/1.1\r\nHost: b.test:9000\r\n\r\n", "host_mismatch"),
-        ("CONNECT a.test:9000 HTTP/1.1\r\nHost: a.test:9001\r\n\r\n", "host_mismatch"),
-        ("CONNECT a.test:9000 HTTP/1.1\r\nHost: a.test\r\nHost: a.test\r\n\r\n", "duplicate_field"),
+        (
+            "CONNECT a.test:9000 HTTP/1.1\r\nHost: b.test:9000\r\n\r\n",
+            "host_mismatch",
+        ),
+        (
+            "CONNECT a.test:9000 HTTP/1.1\r\nHost: a.test:9001\r\n\r\n",
+            "host_mismatch",
+        ),
+        (
+            "CONNECT a.test:9000 HTTP/1.1\r\nHost: a.test\r\nHost: a.test\r\n\r\n",
+            "duplicate_field",
+        ),
         ("CONNECT a.test:9000 HTTP/1.1\r\n\r\n", "host_missing"),
-        ("CONNECT a.test:9000 HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhello", "connect_with_body"),
-        ("CONNECT a.test:9000 HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n", "connect_with_body"),
-        ("CONNECT a.test\0.b:9000 HTTP/1.1\r\nHost: a.test\r\n\r\n", "nul_byte"),
+        (
+            "CONNECT a.test:9000 HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhello",
+            "connect_with_body",
+        ),
+        (
+            "CONNECT a.test:9000 HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "connect_with_body",
+        ),
+        (
+            "CONNECT a.test\0.b:9000 HTTP/1.1\r\nHost: a.test\r\n\r\n",
+            "nul_byte",
+        ),
         ("CONNECT a.test:9000 HTTP/1.1\nHost: a.test\n\n", "bare_lf"),
-        ("connect a.test:9000 HTTP/1.1\r\nHost: a.test\r\n\r\n", "method_malformed"),
-        ("CONNECT a.test:9000 HTTP/2.0\r\nHost: a.test\r\n\r\n", "version_unsupported"),
+        (
+            "connect a.test:9000 HTTP/1.1\r\nHost: a.test\r\n\r\n",
+            "method_malformed",
+        ),
+        (
+            "CONNECT a.test:9000 HTTP/2.0\r\nHost: a.test\r\n\r\n",
+            "version_unsupported",
+        ),
         ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "http2_refused"),
     ] {
         let answer = stand.ask(request);
@@ -180,13 +245,22 @@ fn refuses_connect_requests_with_two_readings() {
 
 #[test]
 fn answers_502_when_nothing_listens_and_403_when_the_name_is_this_host() {
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let stand = Stand::new(&[
         json!({ "host": "gone.test", "ports": [443], "connect": closed.to_string() }),
         json!({ "host": "localhost", "ports": [443] }),
     ]);
-    assert_eq!(denial(&stand.ask(connect("gone.test:443"))), (502, "upstream_unreachable".into()));
-    assert_eq!(denial(&stand.ask(connect("localhost:443"))), (403, "forbidden_address".into()));
+    assert_eq!(
+        denial(&stand.ask(connect("gone.test:443"))),
+        (502, "upstream_unreachable".into())
+    );
+    assert_eq!(
+        denial(&stand.ask(connect("localhost:443"))),
+        (403, "forbidden_address".into())
+    );
     let usage = stand.session.usage();
     assert_eq!((usage.requests, usage.allowed, usage.denied), (2, 1, 1));
 }
@@ -198,7 +272,10 @@ fn cuts_an_open_tunnel_when_a_new_policy_denies_it_and_only_then() {
     let mut stream = stand.tunnel("a.test:9000");
     stream.write_all(b"one").unwrap();
     assert_eq!(read_exact(&mut stream, 3), b"one");
-    stand.session.replace_policy(policy(&[origin.rule("a.test", 9000), origin.rule("b.test", 1)]), 2);
+    stand.session.replace_policy(
+        policy(&[origin.rule("a.test", 9000), origin.rule("b.test", 1)]),
+        2,
+    );
     stream.write_all(b"two").unwrap();
     assert_eq!(read_exact(&mut stream, 3), b"two");
     stand.session.replace_policy(policy(&[]), 3);
@@ -214,7 +291,10 @@ fn the_end_of_a_session_ends_its_tunnels_and_records_them() {
     stream.write_all(b"one").unwrap();
     read_exact(&mut stream, 3);
     let events = stand.finish();
-    assert_eq!(events.last().map(|event| event.reason.as_str()), Some("session_closed"));
+    assert_eq!(
+        events.last().map(|event| event.reason.as_str()),
+        Some("session_closed")
+    );
     assert_eq!(events.last().map(|event| event.bytes_up), Some(3));
     assert!(matches!(stream.read(&mut [0]), Ok(0) | Err(_)));
 }

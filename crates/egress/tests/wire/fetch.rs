@@ -4,12 +4,12 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use egress::{FetchError, FetchRequest, FetchResponse};
 use model::{TlsMode, Via};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, Stream};
 use serde_json::json;
+use sheriff_egress::{FetchError, FetchRequest, FetchResponse};
 
 use crate::origin::{Origin, ok};
 use crate::stand::{Stand, UNLIMITED, budget};
@@ -25,7 +25,9 @@ fn request(url: &str) -> FetchRequest {
 }
 
 fn fetch(stand: &Stand, request: FetchRequest) -> Result<FetchResponse, FetchError> {
-    stand.runtime.block_on(stand.proxy.fetch(&stand.session, request))
+    stand
+        .runtime
+        .block_on(stand.proxy.fetch(&stand.session, request))
 }
 
 fn refusal(stand: &Stand, url: &str) -> (u16, String) {
@@ -37,7 +39,8 @@ fn refusal(stand: &Stand, url: &str) -> (u16, String) {
 
 /// A TLS server whose certificate is for `name`, and what to trust it by.
 fn tls_origin(name: &str, body: &str) -> (Origin, RootCertStore) {
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed([name.to_owned()]).unwrap();
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed([name.to_owned()]).unwrap();
     let mut roots = RootCertStore::empty();
     roots.add(cert.der().clone()).unwrap();
     let key = PrivateKeyDer::try_from(KeyPair::serialize_der(&signing_key)).unwrap();
@@ -69,33 +72,69 @@ fn fetches_over_http_and_https_with_records_and_meters() {
     let stand = Stand::with(&rules, UNLIMITED, roots);
     let got = fetch(&stand, request("http://a.test/x/../y")).unwrap();
     assert_eq!((got.status, got.body.as_slice()), (200, &b"plain"[..]));
-    assert!(plain.seen().starts_with("GET /y HTTP/1.1\r\nhost: a.test\r\n"), "{}", plain.seen());
+    assert!(
+        plain
+            .seen()
+            .starts_with("GET /y HTTP/1.1\r\nhost: a.test\r\n"),
+        "{}",
+        plain.seen()
+    );
     let got = fetch(&stand, request("https://s.test/")).unwrap();
     assert_eq!(got.body, b"secret");
     let events = stand.finish();
-    assert_eq!((events[3].via, events[3].tls), (Via::Gateway, TlsMode::Intercept));
-    assert_eq!((&events[3].id, events[3].bytes_down), (&got.id, got.bytes_down));
+    assert_eq!(
+        (events[3].via, events[3].tls),
+        (Via::Gateway, TlsMode::Intercept)
+    );
+    assert_eq!(
+        (&events[3].id, events[3].bytes_down),
+        (&got.id, got.bytes_down)
+    );
     assert!(got.bytes_down > 500, "the handshake counts");
 }
 
 #[test]
 fn refuses_what_policy_refuses_and_servers_that_are_someone_else() {
     let (secure, roots) = tls_origin("s.test", "secret");
-    let only_x = json!({ "host": "s.test", "paths": ["/x"], "connect": secure.address.to_string() });
-    let rules = [only_x, secure.rule("other.test", 443), json!({ "host": "localhost", "ports": [80] })];
+    let only_x =
+        json!({ "host": "s.test", "paths": ["/x"], "connect": secure.address.to_string() });
+    let rules = [
+        only_x,
+        secure.rule("other.test", 443),
+        json!({ "host": "localhost", "ports": [80] }),
+    ];
     let stand = Stand::with(&rules, UNLIMITED, roots);
-    assert_eq!(refusal(&stand, "https://b.test/"), (403, "not_in_allowlist".to_owned()));
-    assert_eq!(refusal(&stand, "https://s.test/y"), (403, "path_not_allowed".to_owned()));
-    assert_eq!(refusal(&stand, "http://localhost/"), (403, "forbidden_address".to_owned()));
-    assert_eq!(refusal(&stand, "https://other.test/"), (502, "tls_failed".to_owned()));
-    assert_eq!(fetch(&stand, request("https://s.test/x")).unwrap().body, b"secret");
+    assert_eq!(
+        refusal(&stand, "https://b.test/"),
+        (403, "not_in_allowlist".to_owned())
+    );
+    assert_eq!(
+        refusal(&stand, "https://s.test/y"),
+        (403, "path_not_allowed".to_owned())
+    );
+    assert_eq!(
+        refusal(&stand, "http://localhost/"),
+        (403, "forbidden_address".to_owned())
+    );
+    assert_eq!(
+        refusal(&stand, "https://other.test/"),
+        (502, "tls_failed".to_owned())
+    );
+    assert_eq!(
+        fetch(&stand, request("https://s.test/x")).unwrap().body,
+        b"secret"
+    );
     let untrusting = Stand::new(&[secure.rule("s.test", 443)]);
-    assert_eq!(refusal(&untrusting, "https://s.test/"), (502, "tls_failed".to_owned()));
+    assert_eq!(
+        refusal(&untrusting, "https://s.test/"),
+        (502, "tls_failed".to_owned())
+    );
 }
 
 #[test]
 fn a_redirect_is_an_answer_and_not_an_instruction() {
-    let origin = Origin::http("HTTP/1.1 302 Found\r\nLocation: http://b.test/\r\nContent-Length: 0\r\n\r\n");
+    let origin =
+        Origin::http("HTTP/1.1 302 Found\r\nLocation: http://b.test/\r\nContent-Length: 0\r\n\r\n");
     let stand = Stand::new(&[origin.rule("a.test", 80), origin.rule("b.test", 80)]);
     let got = fetch(&stand, request("http://a.test/")).unwrap();
     assert_eq!((got.status, origin.connections()), (302, 1));
@@ -107,10 +146,21 @@ fn bounds_answers_time_and_budget() {
     let silent = Origin::start(|caller| while caller.read().is_some() {});
     let rules = [long.rule("long.test", 80), silent.rule("silent.test", 80)];
     let stand = Stand::new(&rules);
-    assert_eq!(refusal(&stand, "http://long.test/"), (502, "answer_too_large".to_owned()));
-    let hurried = FetchRequest { timeout: Duration::from_millis(50), ..request("http://silent.test/") };
-    assert!(matches!(fetch(&stand, hurried), Err(FetchError::Refused(refusal)) if refusal.reason == "upstream_timeout"));
+    assert_eq!(
+        refusal(&stand, "http://long.test/"),
+        (502, "answer_too_large".to_owned())
+    );
+    let hurried = FetchRequest {
+        timeout: Duration::from_millis(50),
+        ..request("http://silent.test/")
+    };
+    assert!(
+        matches!(fetch(&stand, hurried), Err(FetchError::Refused(refusal)) if refusal.reason == "upstream_timeout")
+    );
     let poor = Stand::with(&rules, budget(None, Some(1000)), RootCertStore::empty());
-    assert_eq!(refusal(&poor, "http://long.test/"), (429, "budget_exceeded".to_owned()));
+    assert_eq!(
+        refusal(&poor, "http://long.test/"),
+        (429, "budget_exceeded".to_owned())
+    );
     assert_eq!(poor.session.usage().bytes_down, 1000);
 }

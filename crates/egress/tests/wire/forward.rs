@@ -29,10 +29,16 @@ fn sends_the_canonical_path_and_host_and_drops_what_concerns_one_connection() {
     let (head, body) = read_answer(&mut stream);
     assert_eq!(body, "hi");
     assert!(head.contains("connection: keep-alive"), "{head}");
-    assert_eq!(origin.seen(), "GET /~y?q=%2f HTTP/1.1\r\nHost: a.test\r\nAccept: */*\r\n\r\n");
+    assert_eq!(
+        origin.seen(),
+        "GET /~y?q=%2f HTTP/1.1\r\nHost: a.test\r\nAccept: */*\r\n\r\n"
+    );
     let events = stand.events();
     assert_eq!(events[0].path.as_deref(), Some("/~y"));
-    assert_eq!((events[1].bytes_up, events[1].status), (origin.seen().len() as u64, Some(200)));
+    assert_eq!(
+        (events[1].bytes_up, events[1].status),
+        (origin.seen().len() as u64, Some(200))
+    );
     assert_eq!(events[1].bytes_down, ok("hi").len() as u64);
 }
 
@@ -52,15 +58,23 @@ fn judges_each_request_of_a_kept_connection_afresh() {
         (get("http://b.test/y"), (403, "path_not_allowed")),
         (get("http://b.test/x/../y"), (403, "path_not_allowed")),
         (get("http://b.test/x/1"), (200, "")),
-        (get("http://b.test/x/1").replace("GET", "DELETE"), (403, "method_not_allowed")),
+        (
+            get("http://b.test/x/1").replace("GET", "DELETE"),
+            (403, "method_not_allowed"),
+        ),
         (get("http://b.test/x/2"), (200, "")),
+        (get("http://a.test/3"), (200, "")),
     ] {
         stream.write_all(request.as_bytes()).unwrap();
         let (head, _) = read_answer(&mut stream);
         let (status, reason) = denial(&head);
         assert_eq!((status, reason.as_str()), expected, "{request}");
     }
-    assert_eq!((a.connections(), b.connections()), (1, 2), "kept for a host, not across hosts");
+    assert_eq!(
+        (a.connections(), b.connections()),
+        (2, 1),
+        "kept for a host, not across hosts"
+    );
     assert_eq!(b.seen().matches("GET ").count(), 2);
 }
 
@@ -68,7 +82,9 @@ fn judges_each_request_of_a_kept_connection_afresh() {
 fn refuses_paths_with_two_readings() {
     let origin = Origin::http_closing(ok("hi"));
     let stand = Stand::new(&[origin.rule("a.test", 80)]);
-    for path in ["//x", "/a;b", "/%2fx", "/%5cx", "/%252e", "/../x", "/%00", "/a#b", "/\\x", "/%c0%ae"] {
+    for path in [
+        "//x", "/a;b", "/%2fx", "/%5cx", "/%252e", "/../x", "/%00", "/a#b", "/\\x", "/%c0%ae",
+    ] {
         let answer = stand.ask(get(&format!("http://a.test{path}")));
         assert!(answer.starts_with("HTTP/1.1 400 "), "{path}: {answer}");
     }
@@ -81,28 +97,60 @@ fn refuses_other_forms_and_schemes_and_mismatched_hosts() {
     let origin = Origin::http_closing(ok("hi"));
     let stand = Stand::new(&[origin.rule("a.test", 80), origin.rule("a.test", 443)]);
     for (request, expected) in [
-        ("GET http://a.test/ HTTP/1.1\r\nHost: b.test\r\n\r\n", (400, "host_mismatch")),
-        ("GET http://a.test/ HTTP/1.1\r\nHost: a.test:81\r\n\r\n", (400, "host_mismatch")),
+        (
+            "GET http://a.test/ HTTP/1.1\r\nHost: b.test\r\n\r\n",
+            (400, "host_mismatch"),
+        ),
+        (
+            "GET http://a.test/ HTTP/1.1\r\nHost: a.test:81\r\n\r\n",
+            (400, "host_mismatch"),
+        ),
         ("GET http://a.test/ HTTP/1.1\r\n\r\n", (400, "host_missing")),
-        ("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n", (400, "bad_scheme")),
-        ("GET https://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n", (400, "https_needs_connect")),
-        ("GET ftp://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n", (400, "bad_scheme")),
-        ("GET http://a.test:443/ HTTP/1.1\r\nHost: a.test:443\r\n\r\n", (403, "not_tls")),
-        ("GET http://b@a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n", (400, "userinfo_refused")),
-        ("OPTIONS * HTTP/1.1\r\nHost: a.test\r\n\r\n", (400, "bad_scheme")),
+        (
+            "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n",
+            (400, "bad_scheme"),
+        ),
+        (
+            "GET https://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n",
+            (400, "https_needs_connect"),
+        ),
+        (
+            "GET ftp://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n",
+            (400, "bad_scheme"),
+        ),
+        (
+            "GET http://a.test:443/ HTTP/1.1\r\nHost: a.test:443\r\n\r\n",
+            (403, "not_tls"),
+        ),
+        (
+            "GET http://b@a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n",
+            (400, "userinfo_refused"),
+        ),
+        (
+            "OPTIONS * HTTP/1.1\r\nHost: a.test\r\n\r\n",
+            (400, "bad_scheme"),
+        ),
     ] {
         let (status, reason) = denial(&stand.ask(request));
         assert_eq!((status, reason.as_str()), expected, "{request:?}");
     }
     assert_eq!(origin.connections(), 0);
-    assert!(stand.ask("GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n").ends_with("hi"));
+    assert!(
+        stand
+            .ask("GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n")
+            .ends_with("hi")
+    );
 }
 
 #[test]
 fn streams_request_bodies_by_length_and_in_chunks() {
     let origin = Origin::start(|caller| {
         let Some(head) = caller.head() else { return };
-        let end: &[u8] = if head.contains("chunked") { b"0\r\n\r\n" } else { b"world" };
+        let end: &[u8] = if head.contains("chunked") {
+            b"0\r\n\r\n"
+        } else {
+            b"world"
+        };
         let mut got = Vec::new();
         while !got.ends_with(end) {
             got.extend_from_slice(&caller.read().unwrap());
@@ -113,11 +161,18 @@ fn streams_request_bodies_by_length_and_in_chunks() {
     let head = "POST http://a.test/ HTTP/1.1\r\nHost: a.test\r\n";
     let plain = format!("{head}Content-Length: 10\r\n\r\nhelloworld");
     assert!(stand.ask(plain).ends_with("done"));
-    let chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nT: x\r\n\r\n");
+    let chunked =
+        format!("{head}Transfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nT: x\r\n\r\n");
     assert!(stand.ask(chunked).ends_with("done"));
     let seen = origin.seen();
-    assert!(seen.contains("Content-Length: 10\r\n\r\nhelloworld"), "{seen}");
-    assert!(seen.ends_with("Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"), "{seen}");
+    assert!(
+        seen.contains("Content-Length: 10\r\n\r\nhelloworld"),
+        "{seen}"
+    );
+    assert!(
+        seen.ends_with("Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
+        "{seen}"
+    );
 }
 
 #[test]
@@ -132,7 +187,10 @@ fn waits_for_100_continue_and_passes_other_interim_answers() {
     let mut stream = stand.dial();
     let request = "PUT http://a.test/ HTTP/1.1\r\nHost: a.test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
     stream.write_all(request.as_bytes()).unwrap();
-    assert_eq!(read_head(&mut stream), "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n");
+    assert_eq!(
+        read_head(&mut stream),
+        "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+    );
     assert_eq!(read_head(&mut stream), "HTTP/1.1 100 Continue\r\n\r\n");
     stream.write_all(b"hello").unwrap();
     assert_eq!(read_answer(&mut stream).1, "done");
@@ -146,7 +204,8 @@ fn passes_an_early_answer_and_does_not_wait_for_the_rest_of_the_body() {
     });
     let stand = Stand::new(&[origin.rule("a.test", 80)]);
     let mut stream = stand.dial();
-    let request = "PUT http://a.test/ HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5000000\r\n\r\npart";
+    let request =
+        "PUT http://a.test/ HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5000000\r\n\r\npart";
     stream.write_all(request.as_bytes()).unwrap();
     let (head, _) = read_answer(&mut stream);
     assert!(head.starts_with("HTTP/1.1 413 "), "{head}");
@@ -171,7 +230,10 @@ fn never_delays_the_first_byte_of_a_stream() {
     let live = stand.session.usage().bytes_down;
     assert!(live > 0, "the meter must move while the stream runs");
     go.store(true, Ordering::SeqCst);
-    assert_eq!(read_exact(&mut stream, 19), b"9\r\ndata: 2\n\n\r\n0\r\n\r\n");
+    assert_eq!(
+        read_exact(&mut stream, 19),
+        b"9\r\ndata: 2\n\n\r\n0\r\n\r\n"
+    );
     assert_eq!(stand.close_event().bytes_down, live + 9);
 }
 
@@ -179,14 +241,19 @@ fn never_delays_the_first_byte_of_a_stream() {
 fn answers_to_head_204_and_304_have_no_body() {
     for (method, answer) in [
         ("HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n"),
-        ("GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 50\r\n\r\n"),
+        (
+            "GET",
+            "HTTP/1.1 304 Not Modified\r\nContent-Length: 50\r\n\r\n",
+        ),
         ("GET", "HTTP/1.1 204 No Content\r\n\r\n"),
     ] {
         let origin = Origin::http(answer);
         let stand = Stand::new(&[origin.rule("a.test", 80)]);
         let mut stream = stand.dial();
         for _ in 0..2 {
-            stream.write_all(get("http://a.test/").replace("GET", method).as_bytes()).unwrap();
+            stream
+                .write_all(get("http://a.test/").replace("GET", method).as_bytes())
+                .unwrap();
             assert_eq!(read_head(&mut stream).lines().next(), answer.lines().next());
         }
         assert_eq!(origin.connections(), 1);
@@ -198,7 +265,9 @@ fn answers_to_head_204_and_304_have_no_body() {
 
 #[test]
 fn serves_http_1_0_clients_without_chunks() {
-    let origin = Origin::http_closing("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n");
+    let origin = Origin::http_closing(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
+    );
     let stand = Stand::new(&[origin.rule("a.test", 80)]);
     let answer = stand.ask("GET http://a.test/ HTTP/1.0\r\n\r\n");
     assert!(answer.ends_with("connection: close\r\n\r\nhi"), "{answer}");
@@ -251,8 +320,13 @@ fn a_cut_answer_ends_in_a_reset_and_not_in_a_clean_end() {
 
 #[test]
 fn a_server_can_not_forge_our_denials() {
-    let origin = Origin::http_closing("HTTP/1.1 403 Forbidden\r\nX-Sheriff-Reason: budget_exceeded\r\nContent-Length: 0\r\n\r\n");
+    let origin = Origin::http_closing(
+        "HTTP/1.1 403 Forbidden\r\nX-Sheriff-Reason: budget_exceeded\r\nContent-Length: 0\r\n\r\n",
+    );
     let stand = Stand::new(&[origin.rule("a.test", 80)]);
     let answer = stand.ask(get("http://a.test/"));
-    assert!(answer.starts_with("HTTP/1.1 403 ") && !answer.to_lowercase().contains("x-sheriff"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 403 ") && !answer.to_lowercase().contains("x-sheriff"),
+        "{answer}"
+    );
 }

@@ -25,7 +25,10 @@ fn plain_http_without_the_proxy_is_told_to_use_it() {
     let answer = exchange(stand.http, b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
     assert_eq!(denial(&answer), (403, "explicit_proxy_required".to_owned()));
     let event = stand.events().remove(0);
-    assert_eq!((event.via, event.host.as_str()), (Via::Transparent, "127.0.0.1"));
+    assert_eq!(
+        (event.via, event.host.as_str()),
+        (Via::Transparent, "127.0.0.1")
+    );
     assert_eq!(origin.connections(), 0);
 }
 
@@ -33,7 +36,9 @@ fn plain_http_without_the_proxy_is_told_to_use_it() {
 fn tls_without_the_proxy_gets_an_alert_at_once() {
     let stand = Stand::new(&[]);
     let mut stream = dial(stand.https);
-    stream.write_all(&crate::connect::client_hello("a.test")).unwrap();
+    stream
+        .write_all(&crate::connect::client_hello("a.test"))
+        .unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
     assert_eq!(answer, [21, 3, 3, 0, 2, 2, 49]);
@@ -52,7 +57,10 @@ fn every_question_is_answered_with_no_such_name() {
     socket.send(b"garbage").unwrap();
     socket.send(&question(b"secret\x1b.a.test")).unwrap();
     let length = socket.recv(&mut reply).unwrap();
-    assert_eq!((length, reply[3] & 15), (question(b"secret\x1b.a.test").len(), 3));
+    assert_eq!(
+        (length, reply[3] & 15),
+        (question(b"secret\x1b.a.test").len(), 3)
+    );
     let mut stream = dial(stand.dns_tcp);
     let message = question(b"b.test");
     for _ in 0..2 {
@@ -64,7 +72,11 @@ fn every_question_is_answered_with_no_such_name() {
     let events = stand.events();
     let hosts: Vec<_> = events.iter().map(|event| event.host.as_str()).collect();
     assert_eq!(hosts, [r"secret\x1b.a.test", "b.test", "b.test"]);
-    assert!(events.iter().all(|event| event.via == Via::Dns && event.method == "DNS"));
+    assert!(
+        events
+            .iter()
+            .all(|event| event.via == Via::Dns && event.method == "DNS")
+    );
 }
 
 #[test]
@@ -72,7 +84,11 @@ fn a_flood_of_questions_is_counted_but_does_not_fill_the_log() {
     let stand = Stand::new(&[]);
     let mut stream = dial(stand.dns_tcp);
     let message = question(b"a.test");
-    let framed = [&u16::try_from(message.len()).unwrap().to_be_bytes()[..], &message].concat();
+    let framed = [
+        &u16::try_from(message.len()).unwrap().to_be_bytes()[..],
+        &message,
+    ]
+    .concat();
     for _ in 0..500 {
         stream.write_all(&framed).unwrap();
         read_exact(&mut stream, framed.len());
@@ -88,10 +104,19 @@ fn a_flood_of_questions_is_counted_but_does_not_fill_the_log() {
 fn connections_beyond_the_limit_are_refused_and_later_ones_served_again() {
     let origin = Origin::echo();
     let stand = Stand::new(&[origin.rule("a.test", 9000)]);
-    let held: Vec<_> = (0..egress::limits::SESSION_CONNECTIONS).map(|_| stand.dial()).collect();
+    let held: Vec<_> = (0..sheriff_egress::limits::SESSION_CONNECTIONS)
+        .map(|_| stand.dial())
+        .collect();
     let request = "CONNECT a.test:9000 HTTP/1.1\r\nHost: a.test:9000\r\n\r\n";
     // The last of the held ones may not have been taken in yet.
-    eventually(|| (denial(&stand.ask(request)) == (503, "too_many_connections".into())).then_some(()));
+    eventually(|| {
+        (denial(&stand.ask(request)) == (503, "too_many_connections".into())).then_some(())
+    });
     drop(held);
-    eventually(|| stand.ask(request).starts_with("HTTP/1.1 200 ").then_some(()));
+    eventually(|| {
+        stand
+            .ask(request)
+            .starts_with("HTTP/1.1 200 ")
+            .then_some(())
+    });
 }

@@ -20,10 +20,17 @@ fn hostile_text_is_escaped_and_cut() {
     let events = stand.events();
     assert_eq!(events.len(), 3);
     for event in &events {
-        assert!(event.host.len() < 300 && event.host.is_ascii(), "{}", event.host);
+        assert!(
+            event.host.len() < 300 && event.host.is_ascii(),
+            "{}",
+            event.host
+        );
         assert!(!event.host.contains(char::is_control), "{}", event.host);
     }
-    assert!(!stand.log_text().contains("s3cret"), "queries may hold secrets");
+    assert!(
+        !stand.log_text().contains("s3cret"),
+        "queries may hold secrets"
+    );
 }
 
 #[test]
@@ -40,7 +47,10 @@ fn every_permitted_request_has_a_decision_and_a_close_with_one_id() {
     let events = stand.finish();
     assert_eq!(events.len(), 6);
     for pair in events.chunks(2) {
-        assert_eq!((pair[0].phase, pair[1].phase), (Phase::Decision, Phase::Close));
+        assert_eq!(
+            (pair[0].phase, pair[1].phase),
+            (Phase::Decision, Phase::Close)
+        );
         assert_eq!(pair[0].id, pair[1].id);
         assert_eq!((pair[0].bytes_up, pair[0].verdict), (0, Verdict::Allow));
     }
@@ -59,7 +69,10 @@ fn nothing_leaves_once_decisions_can_not_be_recorded() {
     stand.log.close().unwrap();
     assert_eq!(denial(&stand.ask(get)), (503, "not_recorded".to_owned()));
     let connect = "CONNECT a.test:9000 HTTP/1.1\r\nHost: a.test:9000\r\n\r\n";
-    assert_eq!(denial(&stand.ask(connect)), (503, "not_recorded".to_owned()));
+    assert_eq!(
+        denial(&stand.ask(connect)),
+        (503, "not_recorded".to_owned())
+    );
     assert_eq!(origin.connections(), before);
 }
 
@@ -74,7 +87,9 @@ fn aborted_uploads_and_resets_leave_no_unexplained_byte() {
     drop(upload);
     let mut tunnel = stand.tunnel("a.test:9000");
     tunnel.write_all(&[1; 70_000]).unwrap();
-    socket2::SockRef::from(&tunnel).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    socket2::SockRef::from(&tunnel)
+        .set_linger(Some(std::time::Duration::ZERO))
+        .unwrap();
     drop(tunnel);
     stand.ask("garbage\r\n\r\nand what nobody reads");
     stand.finish();

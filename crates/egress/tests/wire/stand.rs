@@ -7,61 +7,77 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use audit::{Filter, Log, Options, Reader};
-use egress::{Listeners, Proxy, ProxyParts, Session, SessionSpec};
 use model::{ByteSize, EgressEvent, Phase, SessionId};
 use policy::rule::RuleTable;
 use policy::{Budget, Effect, EgressPolicy, EgressRules, OnExceeded, Origin, Rule};
 use rustls::RootCertStore;
 use serde_json::Value;
+use sheriff_egress::{Listeners, Proxy, ProxyParts, Session, SessionSpec};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// Long enough for a busy machine; a test that waits so long has failed.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-pub struct Stand {
-    pub runtime: Runtime,
-    pub proxy: Arc<Proxy>,
-    pub session: Arc<Session>,
-    pub log: Arc<Log>,
-    pub explicit: SocketAddr,
-    pub http: SocketAddr,
-    pub https: SocketAddr,
-    pub dns_tcp: SocketAddr,
-    pub dns_udp: SocketAddr,
+pub(crate) struct Stand {
+    pub(crate) runtime: Runtime,
+    pub(crate) proxy: Arc<Proxy>,
+    pub(crate) session: Arc<Session>,
+    pub(crate) log: Arc<Log>,
+    pub(crate) explicit: SocketAddr,
+    pub(crate) http: SocketAddr,
+    pub(crate) https: SocketAddr,
+    pub(crate) dns_tcp: SocketAddr,
+    pub(crate) dns_udp: SocketAddr,
     dir: TempDir,
 }
 
 /// No limit in either direction.
-pub const UNLIMITED: Budget =
-    Budget { egress_up: None, egress_down: None, on_exceeded: OnExceeded::Stop };
+pub(crate) const UNLIMITED: Budget = Budget {
+    egress_up: None,
+    egress_down: None,
+    on_exceeded: OnExceeded::Stop,
+};
 
 /// A budget that cuts.
-pub fn budget(up: Option<u64>, down: Option<u64>) -> Budget {
+pub(crate) fn budget(up: Option<u64>, down: Option<u64>) -> Budget {
     let (egress_up, egress_down) = (up.map(ByteSize), down.map(ByteSize));
-    Budget { egress_up, egress_down, on_exceeded: OnExceeded::Stop }
+    Budget {
+        egress_up,
+        egress_down,
+        on_exceeded: OnExceeded::Stop,
+    }
 }
 
 /// A policy of allow rules, each in the form of its table.
-pub fn policy(allow: &[Value]) -> Arc<EgressPolicy> {
+pub(crate) fn policy(allow: &[Value]) -> Arc<EgressPolicy> {
     let rule = |(index, table): (usize, &Value)| {
         let table: RuleTable = serde_json::from_value(table.clone()).unwrap();
-        Rule::new(table, Effect::Allow, Origin::cli(u32::try_from(index).unwrap())).unwrap()
+        Rule::new(
+            table,
+            Effect::Allow,
+            Origin::cli(u32::try_from(index).unwrap()),
+        )
+        .unwrap()
     };
     let rules = allow.iter().enumerate().map(rule).collect();
     Arc::new(EgressPolicy::new(1, EgressRules { rules }).unwrap())
 }
 
 impl Stand {
-    pub fn new(allow: &[Value]) -> Self {
+    pub(crate) fn new(allow: &[Value]) -> Self {
         Self::with(allow, UNLIMITED, RootCertStore::empty())
     }
 
-    pub fn with(allow: &[Value], budget: Budget, roots: RootCertStore) -> Self {
+    pub(crate) fn with(allow: &[Value], budget: Budget, roots: RootCertStore) -> Self {
         let dir = TempDir::new().unwrap();
         let log = Log::open(&dir.path().join("audit"), &Options::new(audit::Sync::Group)).unwrap();
         let log = Arc::new(log);
-        let parts = ProxyParts { log: Arc::clone(&log), durable: false, roots: Arc::new(roots) };
+        let parts = ProxyParts {
+            log: Arc::clone(&log),
+            durable: false,
+            roots: Arc::new(roots),
+        };
         let proxy = Proxy::new(parts);
         let session = Session::new(SessionSpec {
             id: SessionId::from_random([1; 8]),
@@ -75,8 +91,11 @@ impl Stand {
         let datagrams = std::net::UdpSocket::from(dns_udp.as_fd().try_clone_to_owned().unwrap());
         let port = datagrams.local_addr().unwrap().port();
         let address = |listener: &TcpListener| listener.local_addr().unwrap();
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
         let stand = Self {
             explicit: address(&explicit),
             http: address(&http),
@@ -97,63 +116,77 @@ impl Stand {
             dns_udp,
         };
         let entered = stand.runtime.enter();
-        stand.proxy.serve(Arc::clone(&stand.session), listeners).unwrap();
+        stand
+            .proxy
+            .serve(Arc::clone(&stand.session), listeners)
+            .unwrap();
         drop(entered);
         stand
     }
 
     /// A connection to the proxy port.
-    pub fn dial(&self) -> TcpStream {
+    pub(crate) fn dial(&self) -> TcpStream {
         dial(self.explicit)
     }
 
     /// Sends bytes to the proxy port and returns all that comes back until it closes.
-    pub fn ask(&self, bytes: impl AsRef<[u8]>) -> String {
+    pub(crate) fn ask(&self, bytes: impl AsRef<[u8]>) -> String {
         exchange(self.explicit, bytes.as_ref())
     }
 
     /// Opens a tunnel and insists on its success.
-    pub fn tunnel(&self, authority: &str) -> TcpStream {
+    pub(crate) fn tunnel(&self, authority: &str) -> TcpStream {
         let mut stream = self.dial();
         let request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n");
         stream.write_all(request.as_bytes()).unwrap();
-        assert_eq!(read_head(&mut stream).lines().next(), Some("HTTP/1.1 200 Connection established"));
+        assert_eq!(
+            read_head(&mut stream).lines().next(),
+            Some("HTTP/1.1 200 Connection established")
+        );
         stream
     }
 
     /// Ends the session and returns all its events.
-    pub fn finish(&self) -> Vec<EgressEvent> {
-        self.runtime.block_on(self.session.close(Duration::from_secs(1)));
+    pub(crate) fn finish(&self) -> Vec<EgressEvent> {
+        self.runtime
+            .block_on(self.session.close(Duration::from_secs(1)));
         self.events()
     }
 
     /// The events recorded so far.
-    pub fn events(&self) -> Vec<EgressEvent> {
+    pub(crate) fn events(&self) -> Vec<EgressEvent> {
         let reader = Reader::open(&self.dir.path().join("audit"), Filter::default()).unwrap();
         let data = reader.map(|entry| entry.unwrap().data);
-        data.filter_map(|data| serde_json::from_value(data).ok()).collect()
+        data.filter_map(|data| serde_json::from_value(data).ok())
+            .collect()
     }
 
     /// All entries' text.
-    pub fn log_text(&self) -> String {
+    pub(crate) fn log_text(&self) -> String {
         let reader = Reader::open(&self.dir.path().join("audit"), Filter::default()).unwrap();
-        reader.map(|entry| String::from_utf8(entry.unwrap().to_line().unwrap()).unwrap() + "\n").collect()
+        reader
+            .map(|entry| String::from_utf8(entry.unwrap().to_line().unwrap()).unwrap() + "\n")
+            .collect()
     }
 
     /// The close of the only exchange, once it is recorded.
-    pub fn close_event(&self) -> EgressEvent {
-        eventually(|| self.events().into_iter().find(|event| event.phase == Phase::Close))
+    pub(crate) fn close_event(&self) -> EgressEvent {
+        eventually(|| {
+            self.events()
+                .into_iter()
+                .find(|event| event.phase == Phase::Close)
+        })
     }
 }
 
-pub fn dial(address: SocketAddr) -> TcpStream {
+pub(crate) fn dial(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_nodelay(true).unwrap();
     stream
 }
 
-pub fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
+pub(crate) fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
     let mut stream = dial(address);
     // A proxy that refuses early may close before all is written.
     drop(stream.write_all(bytes));
@@ -164,7 +197,7 @@ pub fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
 }
 
 /// Reads to the end of a head.
-pub fn read_head(stream: &mut TcpStream) -> String {
+pub(crate) fn read_head(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
@@ -175,32 +208,42 @@ pub fn read_head(stream: &mut TcpStream) -> String {
 }
 
 /// Reads so many bytes.
-pub fn read_exact(stream: &mut TcpStream, count: usize) -> Vec<u8> {
+pub(crate) fn read_exact(stream: &mut TcpStream, count: usize) -> Vec<u8> {
     let mut bytes = vec![0; count];
     stream.read_exact(&mut bytes).unwrap();
     bytes
 }
 
 /// Reads one answer with a Content-Length.
-pub fn read_answer(stream: &mut TcpStream) -> (String, String) {
+pub(crate) fn read_answer(stream: &mut TcpStream) -> (String, String) {
     let head = read_head(stream);
     let length = head
         .lines()
-        .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned))
+        .find_map(|line| {
+            line.to_ascii_lowercase()
+                .strip_prefix("content-length: ")
+                .map(str::to_owned)
+        })
         .map_or(0, |digits| digits.parse().unwrap());
     let body = read_exact(stream, length);
     (head, String::from_utf8(body).unwrap())
 }
 
 /// The status and the reason code of a denial.
-pub fn denial(answer: &str) -> (u16, String) {
-    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-    let reason = answer.lines().find_map(|line| line.strip_prefix("x-sheriff-reason: "));
+pub(crate) fn denial(answer: &str) -> (u16, String) {
+    let status = answer
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .unwrap_or(0);
+    let reason = answer
+        .lines()
+        .find_map(|line| line.strip_prefix("x-sheriff-reason: "));
     (status, reason.unwrap_or("").to_owned())
 }
 
 /// Waits for something to come true.
-pub fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = look() {

@@ -23,10 +23,15 @@ fn a_websocket_becomes_a_metered_tunnel() {
     let origin = websocket_server();
     let stand = Stand::new(&[origin.rule("a.test", 80)]);
     let mut stream = stand.dial();
-    let request = format!("{HEAD}Connection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Key: k\r\n\r\n");
+    let request = format!(
+        "{HEAD}Connection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Key: k\r\n\r\n"
+    );
     stream.write_all(request.as_bytes()).unwrap();
     let head = read_head(&mut stream);
-    assert!(head.starts_with("HTTP/1.1 101 ") && head.contains("upgrade: websocket"), "{head}");
+    assert!(
+        head.starts_with("HTTP/1.1 101 ") && head.contains("upgrade: websocket"),
+        "{head}"
+    );
     assert_eq!(read_exact(&mut stream, 5), b"hello");
     stream.write_all(&[7; 100_000]).unwrap();
     assert_eq!(read_exact(&mut stream, 100_000), [7; 100_000]);
@@ -50,7 +55,11 @@ fn refuses_every_other_upgrade_before_anything_is_sent() {
         "Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 3\r\n",
     ] {
         let answer = stand.ask(format!("{HEAD}{fields}\r\n"));
-        assert_eq!(denial(&answer), (403, "upgrade_refused".to_owned()), "{fields:?}");
+        assert_eq!(
+            denial(&answer),
+            (403, "upgrade_refused".to_owned()),
+            "{fields:?}"
+        );
     }
     assert_eq!(origin.connections(), 0);
 }
@@ -64,7 +73,13 @@ fn refuses_a_switch_to_something_that_was_not_asked_for() {
     ] {
         let origin = Origin::http_closing(answer);
         let stand = Stand::new(&[origin.rule("a.test", 80)]);
-        let got = stand.ask(format!("{HEAD}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"));
-        assert_eq!(denial(&got), (502, "upstream_protocol".to_owned()), "{answer:?}");
+        let got = stand.ask(format!(
+            "{HEAD}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+        ));
+        assert_eq!(
+            denial(&got),
+            (502, "upstream_protocol".to_owned()),
+            "{answer:?}"
+        );
     }
 }

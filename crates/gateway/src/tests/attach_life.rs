@@ -87,7 +87,7 @@ async fn requests_that_can_not_be_carried_out_are_refused_before_the_warden_hear
         ("bad_rule", |run| run.allow = vec!["*.com".to_owned()]),
         ("bad_rule", |run| run.connect = vec!["a.test".to_owned()]),
         ("bad_limit", |run| {
-            run.limits = vec!["memory=1MB".to_owned()]
+            run.limits = vec!["memory=1MB".to_owned()];
         }),
         ("bad_descriptors", |run| run.workspace = true),
     ];

@@ -179,8 +179,9 @@ fn crowd(sandbox: &Sandbox<'_>, size: usize) -> Result<Crowd, Error> {
 fn embedded(context: &Context, times: usize) -> Result<Sample, Absence> {
     let product = context.product()?;
     let one = |_| {
+        let mut command = product.embedded()?;
         let started = Instant::now();
-        Kept::spawn(&mut product.embedded(), ONE_RUN)?.succeed()?;
+        Kept::spawn(&mut command, ONE_RUN)?.succeed()?;
         Ok(started.elapsed())
     };
     let runs: Result<Vec<Duration>, Absence> = (0..times).map(one).collect();

@@ -2,7 +2,7 @@
 //!
 //! Not for: building it.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -26,6 +26,8 @@ const DAEMON_END: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub(crate) struct Product {
     folder: PathBuf,
+    /// Where the daemons' messages go, so that they don't break up the table.
+    log: PathBuf,
 }
 
 /// A private daemon. It ends, with all its jails, when this value is dropped.
@@ -40,7 +42,7 @@ pub(crate) struct Daemon {
 
 impl Product {
     /// The binaries, if they were built.
-    pub(crate) fn built() -> Result<Self, Absence> {
+    pub(crate) fn built(log: PathBuf) -> Result<Self, Absence> {
         let folder = tree::target().join("release");
         let there = |name: &str| folder.join(name).is_file();
         if !["sheriffd", "sheriff-office", "sheriff"]
@@ -49,7 +51,7 @@ impl Product {
         {
             return Err(Absence::NotBuilt);
         }
-        Ok(Self { folder })
+        Ok(Self { folder, log })
     }
 
     /// Starts a daemon and waits until it is ready.
@@ -65,6 +67,7 @@ impl Product {
             "warn",
         ]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.stderr(self.messages()?);
         let mut child = Kept::spawn(&mut command, DAEMON_LIFE)?;
         let lifeline = child.stdin();
         let mut line = String::new();
@@ -88,12 +91,22 @@ impl Product {
     }
 
     /// A command that needs no daemon: it starts its own.
-    pub(crate) fn embedded(&self) -> Command {
+    pub(crate) fn embedded(&self) -> Result<Command, Error> {
         let mut command = Command::new(self.folder.join("sheriff"));
         // Nothing listens there, also when a daemon is installed and running.
         command.args(["--socket-dir", "/nonexistent", "run", "--", "/bin/true"]);
         command.stdin(Stdio::null()).stdout(Stdio::null());
-        command
+        command.stderr(self.messages()?);
+        Ok(command)
+    }
+
+    fn messages(&self) -> Result<File, Error> {
+        let opened = OpenOptions::new().create(true).append(true).open(&self.log);
+        opened.map_err(|source| Error::File {
+            what: "open",
+            path: self.log.clone(),
+            source,
+        })
     }
 }
 

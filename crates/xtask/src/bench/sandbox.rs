@@ -43,7 +43,7 @@ pub(crate) enum Sandbox<'d> {
 #[derive(Debug)]
 pub(crate) struct Runc {
     program: PathBuf,
-    folder: PathBuf,
+    folder: tempfile::TempDir,
     next: AtomicU64,
 }
 
@@ -76,7 +76,7 @@ impl Sandbox<'_> {
 
     /// runc, if it is installed and runs here.
     pub(crate) fn runc(folder: &Path) -> Result<Self, Absence> {
-        Self::Runc(Runc::new(installed("runc")?, folder.join("runc"))?).proven()
+        Self::Runc(Runc::new(installed("runc")?, folder)?).proven()
     }
 
     /// The command line that runs the payload, with no input and, unless changed, no output.
@@ -121,7 +121,11 @@ fn bwrap(program: &Path) -> Command {
 }
 
 impl Runc {
-    fn new(program: PathBuf, folder: PathBuf) -> Result<Self, Error> {
+    fn new(program: PathBuf, folder: &Path) -> Result<Self, Error> {
+        let folder = tempfile::tempdir_in(folder).map_err(|source| Error::Io {
+            what: "bundle",
+            source,
+        })?;
         let runc = Self {
             program,
             folder,
@@ -137,7 +141,7 @@ impl Runc {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let own = std::process::id();
         let mut command = Command::new(&self.program);
-        command.arg("--root").arg(self.folder.join("state"));
+        command.arg("--root").arg(self.folder.path().join("state"));
         command.arg("run").arg("--bundle").arg(self.bundle(payload));
         command.arg(format!("sheriff-bench-{own}-{number}"));
         command
@@ -148,11 +152,11 @@ impl Runc {
         let own = std::process::id();
         for number in 0..self.next.load(Ordering::Relaxed) {
             let name = format!("sheriff-bench-{own}-{number}");
-            if !self.folder.join("state").join(&name).exists() {
+            if !self.folder.path().join("state").join(&name).exists() {
                 continue;
             }
             let mut command = Command::new(&self.program);
-            command.arg("--root").arg(self.folder.join("state"));
+            command.arg("--root").arg(self.folder.path().join("state"));
             command.args(["delete", "--force", &name]);
             command.stdout(Stdio::null()).stderr(Stdio::piped());
             Kept::spawn(&mut command, super::ONE_RUN)?.succeed()?;
@@ -161,7 +165,7 @@ impl Runc {
     }
 
     fn bundle(&self, payload: Payload) -> PathBuf {
-        self.folder.join(payload.name())
+        self.folder.path().join(payload.name())
     }
 
     /// A root folder with the host's programs bound in, and a configuration that runs the payload.

@@ -1,0 +1,16 @@
+//! Hostile programs in a jail: each probe is refused inside and works where it is allowed.
+//!
+//! Not for: which layer stops what (`layers`), nor deaths (`crash`).
+
+mod destinations;
+mod files;
+mod framing;
+mod gateway;
+mod limits;
+mod namespaces;
+mod probe;
+mod processes;
+mod setup;
+mod sockets;
+mod syscalls;
+mod tunnels;
