@@ -37,8 +37,9 @@ fn copy(from: &Path, to: &Path) {
 
 fn session_with_traffic(daemon: &Daemon, site: &Http) -> Outcome {
     let jail = Jail::on(daemon).connect("site.example:80", site.address());
-    jail.shell("curl -sSf http://site.example/a?token=hidden; curl -s http://evil.example/")
-        .ok()
+    // The query comes over standard input, since a command's own arguments are recorded.
+    let script = "curl -sSf http://site.example/a?token=$(cat); curl -s http://evil.example/";
+    jail.stdin("hidden").shell(script).ok()
 }
 
 #[test]

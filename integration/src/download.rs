@@ -88,10 +88,9 @@ fn an_upload_of_64_mebibytes_is_whole_and_metered_exactly() {
 fn a_truncated_download_is_seen_as_truncated() {
     let site = Http::plain(|_| Response::new(200, Body::Cut(1000, vec![b'x'; 400])));
     let jail = Jail::new().connect("big.example:80", site.address());
-    // 18: curl's code for a transfer that ended early.
-    let outcome = jail
-        .shell("curl -sS -o /dev/null http://big.example/")
-        .ended_with(18);
+    let outcome = jail.shell("curl -sS -o /dev/null http://big.example/");
+    // curl's codes for a transfer that ended early: by an orderly end, or by a reset.
+    assert!(matches!(outcome.code, 18 | 56), "{outcome}");
     assert_eq!(
         outcome.host("big.example", "bytes_down"),
         site.traffic().sent()

@@ -118,5 +118,6 @@ fn a_session_id_in_a_body_is_checked_and_unknown_routes_and_capabilities_are_ref
     assert_eq!(statuses[0], 403, "{answers:?}");
     assert!(matches!(statuses[1], 403 | 404), "{answers:?}");
     assert!(matches!(statuses[2], 400 | 422), "{answers:?}");
-    assert_eq!(statuses[3..], [404, 404], "{answers:?}");
+    assert_eq!(statuses[3], 404, "{answers:?}");
+    assert!(matches!(statuses[4], 403 | 404), "{answers:?}");
 }

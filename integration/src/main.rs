@@ -20,6 +20,7 @@
 
 mod harness;
 
+mod attacks;
 mod audit;
 mod compile;
 mod control;

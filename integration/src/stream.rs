@@ -49,7 +49,7 @@ fn events_come_through_a_tunnel_as_they_are_sent() {
 fn events_come_through_a_transparent_connection_as_they_are_sent() {
     let site = events::serve(None, EVENTS, PAUSE);
     let jail = Jail::new().connect("live.example:80", site.address());
-    let call = "listen(socket.create_connection(('live.example', 80)))";
+    let call = "listen(socket.create_connection(('192.0.2.1', 80)))";
     let outcome = jail.python(&format!("{LISTEN}\n{call}")).ok();
     check(&outcome.text());
 }

@@ -129,7 +129,9 @@ impl Session {
     }
 
     /// Ends the session: no new connections, a grace period for the open ones, then they are cut.
-    /// When it returns, every close has been recorded and every counter is final.
+    /// When it returns, every counter is final and every close is in the log; if appends wait for
+    /// the disk ([`ProxyParts::durable`](crate::ProxyParts::durable)), the last closes may still be
+    /// on their way there.
     pub async fn close(&self, grace: Duration) {
         let cut = self.tasks.close(grace).await;
         if cut > 0 {

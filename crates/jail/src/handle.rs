@@ -193,6 +193,13 @@ impl Jail {
         fds
     }
 
+    /// The descriptor that [`Jail::poll_fds`] listed before and does not any more, because PID 1 has
+    /// closed its end: it would read as ready for ever.
+    #[must_use]
+    pub fn silent_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.silent.then(|| self.control.as_fd())
+    }
+
     /// Takes in what has happened; never blocks. After `Over` there is no more.
     ///
     /// # Errors

@@ -198,6 +198,7 @@ impl Warden {
             root_uid: ground.root_uid,
             prepared,
             deadline: wall_clock.map(|wall| Instant::now() + wall.as_duration()),
+            silent: false,
             committed: false,
             waiting: HashMap::new(),
             next_process: 1,

@@ -32,6 +32,8 @@ pub(crate) struct Living {
     pub(crate) prepared: Prepared,
     /// When it is ended for good.
     pub(crate) deadline: Option<Instant>,
+    /// True once its PID 1 has said its last word and its connection is watched no more.
+    pub(crate) silent: bool,
     /// True once its start is on record.
     pub(crate) committed: bool,
     /// Tags of requests whose answer is an event of the jail.

@@ -27,6 +27,9 @@ const TOKEN_LIFELINE: u64 = 2;
 
 /// Requests taken from the office before other sources get their turn.
 const REQUESTS_PER_TURN: usize = 32;
+/// How long nothing must have happened before a cell is made ahead: making one takes about a
+/// millisecond, and a launch consists of several requests that should not wait for that.
+const QUIET: Duration = Duration::from_millis(10);
 /// How long jails may take to end when the daemon stops.
 const JAILS_GRACE: Duration = Duration::from_secs(5);
 /// How long the office may then take to flush and exit.
@@ -79,6 +82,10 @@ impl Warden {
             self.turn(signals, wait)?;
             self.ensure_office()?;
         }
+        if let Some(lifeline) = lifeline {
+            // Broken, it would read as ready for as long as it is watched.
+            self.poller.remove(lifeline)?;
+        }
         self.wind_down(signals)
     }
 
@@ -100,15 +107,13 @@ impl Warden {
         Ok(())
     }
 
-    /// Zero while cells are to be made ahead; else until the next deadline.
+    /// A short while when cells are to be made ahead; else until the next deadline.
     fn next_wait(&self) -> Option<Duration> {
-        if self.pool.is_short() && self.office.is_some() {
-            return Some(Duration::ZERO);
-        }
+        let refill = (self.pool.is_short() && self.office.is_some()).then_some(QUIET);
         let deadline = self.jails.next_deadline();
         let deadline = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         let restart = self.office.is_none().then(|| self.patience.remaining());
-        [deadline, restart].into_iter().flatten().min()
+        [deadline, restart, refill].into_iter().flatten().min()
     }
 
     /// Nothing waits: make a cell ahead, so that a launch need not.
@@ -229,7 +234,15 @@ impl Warden {
             return;
         };
         let session = living.session.clone();
-        let events = match living.jail.pump() {
+        let pumped = living.jail.pump();
+        if !living.silent
+            && let Some(fd) = living.jail.silent_fd()
+        {
+            living.silent = true;
+            // Level-triggered, it would wake the loop until the jail is reaped.
+            drop(self.poller.remove(fd));
+        }
+        let events = match pumped {
             Ok(events) => events,
             Err(error) => {
                 tracing::error!(%session, %error, "jail can't be heard; ending it");

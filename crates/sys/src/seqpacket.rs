@@ -9,8 +9,8 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr,
-    UnixCredentials, accept4, bind, connect, getsockopt, listen, recvmsg, sendmsg, setsockopt,
-    socket, socketpair, sockopt,
+    UnixCredentials, accept4, bind, connect, getsockopt, listen, recv, recvmsg, sendmsg,
+    setsockopt, socket, socketpair, sockopt,
 };
 
 use crate::error::{Context, SysError};
@@ -115,7 +115,8 @@ impl Seqpacket {
     /// # Errors
     /// `EMSGSIZE` for a message or descriptor list that was cut; `EAGAIN` when non-blocking and empty.
     pub fn receive(&self) -> Result<Option<Message>, SysError> {
-        let mut bytes = vec![0u8; MESSAGE_MAX];
+        // The length first: a buffer for the largest message would cost more than the message.
+        let mut bytes = vec![0u8; self.next_length()?.min(MESSAGE_MAX)];
         let mut space = nix::cmsg_space!([RawFd; FDS_MAX]);
         let (length, cut, fds) = {
             let mut iov = [IoSliceMut::new(&mut bytes)];
@@ -143,6 +144,12 @@ impl Seqpacket {
         }
         bytes.truncate(length);
         Ok(Some(Message { bytes, fds }))
+    }
+
+    /// Bytes of the message that waits, left in place; 0 at the end of the peer.
+    fn next_length(&self) -> Result<usize, SysError> {
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_TRUNC;
+        retry(|| recv(self.fd.as_raw_fd(), &mut [], flags)).call("recv")
     }
 
     /// The peer's credentials as the kernel recorded them when it connected (`SO_PEERCRED`).

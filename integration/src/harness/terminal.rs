@@ -32,7 +32,8 @@ impl Terminal {
         let path = ptsname(&master, Vec::new()).unwrap();
         let path = std::ffi::OsStr::from_bytes(path.as_bytes());
         let slave = || {
-            let options = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY;
+            let options =
+                rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY | rustix::fs::OFlags::CLOEXEC;
             let mode = rustix::fs::Mode::empty();
             Stdio::from(rustix::fs::open(path, options, mode).unwrap())
         };
