@@ -127,10 +127,6 @@ impl Stop {
 ///
 /// # Errors
 /// The system's, when no thread can be had.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the one place that starts threads"
-)]
 pub fn thread<F, T>(name: &str, body: F) -> io::Result<JoinHandle<T>>
 where
     F: FnOnce() -> T + Send + 'static,

@@ -42,8 +42,8 @@ def shown(path):
         ("core_pattern", "writing('/proc/sys/kernel/core_pattern')", "EACCES|EPERM|EROFS", "ok"),
         ("hostname", "writing('/proc/sys/kernel/hostname')", "EACCES|EPERM|EROFS", "ok"),
         ("forward", "writing('/proc/sys/net/ipv4/ip_forward')", "EACCES|EPERM|EROFS", "ok"),
-        ("namespaces", "writing('/proc/sys/user/max_user_namespaces')", "EACCES|EPERM|EROFS", "ok"),
-        ("irq", "writing('/proc/irq/default_smp_affinity')", "EACCES|EPERM|EROFS|ENOENT", "ok|ENOENT"),
+        ("namespaces", "writing('/proc/sys/user/max_user_namespaces')", "EACCES|EPERM|EROFS", "ok|EACCES"),
+        ("irq", "writing('/proc/irq/default_smp_affinity')", "EACCES|EPERM|EROFS|ENOENT", "ok|EINVAL|ENOENT"),
         ("meminfo", "shown('/proc/meminfo')", "shown", "shown"),
     ];
     compare(&Jail::new(), setup, &PROBES);

@@ -62,18 +62,18 @@ fn the_wire_can_not_be_rearranged() {
     const PROBES: [Probe; 6] = [
         ("route", "tool('ip route add 203.0.113.0/24 dev DEV')", "refused", "ok"),
         ("address", "tool('ip addr add 10.99.0.1/24 dev DEV')", "refused", "ok"),
-        ("down", "tool('ip link set DEV down')", "refused", "ok"),
         ("mac", "tool('ip link set DEV address 02:00:00:00:00:99')", "refused", "ok"),
         ("neighbour", "tool('ip neigh add 10.99.0.7 lladdr 02:00:00:00:00:99 dev DEV')", "refused", "ok"),
+        ("down", "tool('ip link set DEV down')", "refused", "ok"),
         ("show", "tool('ip -o link show')", "ok", "ok"),
     ];
     let setup = "
 import subprocess
-subprocess.run('ip link add eth0 type dummy && ip link set eth0 up || true', shell=True, capture_output=True)
+subprocess.run('ip link add eth0 type veth peer name peer0 && ip link set eth0 up && ip link set peer0 up', shell=True, capture_output=True)
 def tool(line):
     done = subprocess.run(line.replace('DEV', 'eth0').split(), capture_output=True)
     return 'ok' if done.returncode == 0 else 'refused'";
-    // In the control, the order matters: an address can't be added while the link is down.
+    // The order matters in the control: the last one takes the link down.
     compare(&Jail::new(), setup, &PROBES);
 }
 
@@ -144,14 +144,17 @@ s.settimeout(20); u.settimeout(20)
 import select, sys
 ready = select.select([s, u, sys.stdin], [], [])[0]
 print('reached' if s in ready or u in ready else 'untouched', flush=True)";
-    let mut victim = Jail::new().start_python(server);
+    let other = Jail::new();
+    let mut victim = other.start_python(server);
     let text = victim.await_text(" .", PATIENCE);
     let address = text.split_whitespace().nth(1).unwrap().to_owned();
     let setup = format!("
 def call(port, source=None):
     s = socket.socket(); s.settimeout(3)
-    if source: s.bind((source, 0))
-    try: s.connect(('{address}', port)); return 'ok'
+    try:
+        if source: s.bind((source, 0))
+        s.connect(('{address}', port))
+        return 'ok'
     except TimeoutError: return 'TIMEOUT'
     except OSError as e: return errno.errorcode[e.errno]
 u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

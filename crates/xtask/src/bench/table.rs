@@ -24,6 +24,7 @@ impl Chapter {
         lines.push(heading);
         lines.extend(self.figures.iter().map(|figure| line(figure, &peers)));
         let mut reasons: Vec<String> = self.figures.iter().flat_map(long_reasons).collect();
+        reasons.sort_unstable();
         reasons.dedup();
         lines.extend(reasons);
         lines.join("\n")
