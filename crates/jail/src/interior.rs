@@ -94,6 +94,10 @@ pub(crate) fn live(blueprint: &Blueprint<'_>, control: &Seqpacket) -> i32 {
         Ok(kept) => kept,
         Err(failure) => return give_up(control, failure),
     };
+    let open_files = blueprint.spec.limits.open_files.into();
+    if let Err(failure) = rlimit::set(Limit::OpenFiles, open_files).step(Step::Rlimits) {
+        return give_up(&kept, failure);
+    }
     // 12. Privileges, then the two fences that need `no_new_privs`; seccomp last, so that its
     //     program need not allow what the steps above did.
     match restrict(blueprint) {
@@ -257,7 +261,9 @@ fn set_rlimits(spec: &Spec) -> Result<(), SysError> {
     if !omitted(Layer::CoreLimit) {
         rlimit::set(Limit::Core, 0)?;
     }
-    rlimit::set(Limit::OpenFiles, spec.limits.open_files.into())?;
+    // Raised only: PID 1 still holds what it inherited from the warden, which may be more than the
+    // jail's limit. The sweep is followed by the real one.
+    rlimit::raise(Limit::OpenFiles, spec.limits.open_files.into())?;
     rlimit::set(Limit::FileSize, spec.limits.file_size.0)?;
     rlimit::set(Limit::LockedMemory, LOCKED_BYTES)
 }

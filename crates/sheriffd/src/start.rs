@@ -72,28 +72,31 @@ pub(crate) fn run(args: &Args) -> Result<(), StartError> {
     if sys::users::effective() != 0 {
         return Err(StartError::NotRoot);
     }
-    // 2. Signals become events before anything could send one.
+    // 2. A jail takes some fifteen descriptors here; the usual soft limit ends at about sixty jails.
+    let descriptors = sys::rlimit::use_all(sys::rlimit::Limit::OpenFiles)?;
+    tracing::debug!(descriptors, "limit of open files");
+    // 3. Signals become events before anything could send one.
     let signals = SignalQueue::collect(&[CHILD, HANGUP, INTERRUPT, TERMINATE])?;
     if args.ephemeral && !sys::child::leave_session() {
         tracing::debug!("started as a job of a shell; its keys stop the daemon");
     }
-    // 3. Descriptors that the starter handed us are claimed before others can take their numbers.
+    // 4. Descriptors that the starter handed us are claimed before others can take their numbers.
     let ready = args.ready_fd.map(sys::fds::inherited).transpose()?;
     let lifeline = args.lifeline_fd.map(sys::fds::inherited).transpose()?;
-    // 4. Ids and folders; the lock in the runtime folder keeps a second daemon out.
+    // 5. Ids and folders; the lock in the runtime folder keeps a second daemon out.
     let uids = Uids::claim(config.jails.most)?;
     let owners = owners(args, &config, &uids)?;
     let (folders, name) = folders(args, &config, owners)?;
-    // 5. What an earlier daemon of this name left behind goes before anything new is made.
+    // 6. What an earlier daemon of this name left behind goes before anything new is made.
     let cgroups = Cgroups::discover(&name)?;
     cgroups.sweep()?;
     folders.sweep()?;
-    // 6. The undertaker is forked while this process is small and holds nothing that it must not.
+    // 7. The undertaker is forked while this process is small and holds nothing that it must not.
     let undertaker = match Undertaker::start(&cgroups, &folders.remains())? {
         Side::Warden(undertaker) => undertaker,
         Side::Undertaker => return Ok(()),
     };
-    // 7. The hub, the cgroups and the sockets; then the loop, which starts the office.
+    // 8. The hub, the cgroups and the sockets; then the loop, which starts the office.
     let served = serve(
         args,
         config,
@@ -108,7 +111,7 @@ pub(crate) fn run(args: &Args) -> Result<(), StartError> {
         },
         &signals,
     );
-    // 8. The undertaker clears what is left, whether we come here in order or by an error.
+    // 9. The undertaker clears what is left, whether we come here in order or by an error.
     drop(undertaker);
     served
 }

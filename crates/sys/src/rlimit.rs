@@ -2,7 +2,7 @@
 //!
 //! Not for: limits of a jail as a whole; those are cgroups (`jail`).
 
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::error::{Context, SysError};
 
@@ -24,11 +24,41 @@ pub enum Limit {
 /// # Errors
 /// `setrlimit`'s: `EPERM` above the hard limit without `CAP_SYS_RESOURCE`.
 pub fn set(limit: Limit, value: u64) -> Result<(), SysError> {
-    let (resource, name) = match limit {
-        Limit::Core => (Resource::RLIMIT_CORE, "RLIMIT_CORE"),
-        Limit::OpenFiles => (Resource::RLIMIT_NOFILE, "RLIMIT_NOFILE"),
-        Limit::FileSize => (Resource::RLIMIT_FSIZE, "RLIMIT_FSIZE"),
-        Limit::LockedMemory => (Resource::RLIMIT_MEMLOCK, "RLIMIT_MEMLOCK"),
-    };
+    let (resource, name) = limit.named();
     setrlimit(resource, value, value).call_on("setrlimit", name)
+}
+
+/// Raises both limits to at least `value`, and leaves higher ones as they are.
+///
+/// # Errors
+/// `setrlimit`'s: `EPERM` above the hard limit without `CAP_SYS_RESOURCE`.
+pub fn raise(limit: Limit, value: u64) -> Result<(), SysError> {
+    let (resource, name) = limit.named();
+    let (soft, hard) = getrlimit(resource).call_on("getrlimit", name)?;
+    if soft >= value {
+        return Ok(());
+    }
+    setrlimit(resource, value, hard.max(value)).call_on("setrlimit", name)
+}
+
+/// Raises the soft limit to the hard one; returns that.
+///
+/// # Errors
+/// `setrlimit`'s.
+pub fn use_all(limit: Limit) -> Result<u64, SysError> {
+    let (resource, name) = limit.named();
+    let (_soft, hard) = getrlimit(resource).call_on("getrlimit", name)?;
+    setrlimit(resource, hard, hard).call_on("setrlimit", name)?;
+    Ok(hard)
+}
+
+impl Limit {
+    const fn named(self) -> (Resource, &'static str) {
+        match self {
+            Self::Core => (Resource::RLIMIT_CORE, "RLIMIT_CORE"),
+            Self::OpenFiles => (Resource::RLIMIT_NOFILE, "RLIMIT_NOFILE"),
+            Self::FileSize => (Resource::RLIMIT_FSIZE, "RLIMIT_FSIZE"),
+            Self::LockedMemory => (Resource::RLIMIT_MEMLOCK, "RLIMIT_MEMLOCK"),
+        }
+    }
 }

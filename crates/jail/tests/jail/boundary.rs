@@ -188,3 +188,13 @@ fn a_view_that_the_agent_could_undermine_is_refused() {
         );
     });
 }
+
+#[test]
+fn a_jail_may_have_fewer_descriptors_than_its_warden_holds() {
+    in_a_yard(|yard| {
+        let _open: Vec<_> = (0..100).map(|_| fs::File::open("/").unwrap()).collect();
+        let change = |spec: &mut jail::Spec| spec.limits.open_files = 20;
+        let (output, record) = yard.run_spec(change, "ulimit -Sn; ulimit -Hn");
+        assert_eq!((output.as_str(), record.code), ("20\n20\n", 0));
+    });
+}
