@@ -214,7 +214,7 @@ impl Jail {
         if let Some(outcome) = self.process.try_reap()? {
             // What PID 1 said before it ended is still in the socket.
             self.hear(&mut events)?;
-            events.push(self.close(outcome)?);
+            events.push(self.close(outcome));
         }
         Ok(events)
     }
@@ -335,7 +335,7 @@ impl Jail {
         JailError::Call(error)
     }
 
-    fn close(&mut self, init: Outcome) -> Result<JailEvent, JailError> {
+    fn close(&mut self, init: Outcome) -> JailEvent {
         let memory = self.group.oom_kills().unwrap_or(0) > 0;
         let record = match (self.reason, self.main) {
             (Some(reason), _) => ExitRecord::ended(reason),
@@ -347,9 +347,12 @@ impl Jail {
             },
         };
         self.over = true;
-        self.last = Some(self.group.stats()?);
-        self.group.remove()?;
-        Ok(JailEvent::Over { record })
+        // A jail that is over must be heard to be, whatever its cgroup says.
+        self.last = Some(self.group.stats().unwrap_or_default());
+        if let Err(error) = self.group.remove() {
+            tracing::error!(%error, "the cgroup of a jail that is over is left");
+        }
+        JailEvent::Over { record }
     }
 }
 

@@ -1,14 +1,13 @@
 //! What an operator may ask for: judged by the kernel's word on who asks, and by root's configuration.
 //!
-//! The office passes the operator's own connection along, so a compromised office can't claim to be
-//! another user. Not for: what a profile permits (`launch`).
+//! Not for: who asks (`operator`), nor what a profile permits (`launch`).
 
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use sys::seqpacket::peer_of;
+use sys::seqpacket::Peer;
 
 use crate::config::Workspace;
 
@@ -51,15 +50,10 @@ pub(crate) enum WorkspaceError {
     OutsideRoots { path: PathBuf },
 }
 
-/// User id of the operator at the other end of a connection.
-pub(crate) fn operator(connection: BorrowedFd<'_>) -> Result<u32, sys::SysError> {
-    peer_of(connection).map(|peer| peer.uid)
-}
-
 /// Judges a folder that an operator opened: theirs (or any for root), below a root, no system folder.
 pub(crate) fn workspace(
     fd: BorrowedFd<'_>,
-    uid: u32,
+    peer: Peer,
     config: &Workspace,
 ) -> Result<Grant, WorkspaceError> {
     let io = |call| move |source| WorkspaceError::Io { call, source };
@@ -75,6 +69,7 @@ pub(crate) fn workspace(
     if sys::fds::is_path_only(fd)? {
         return Err(WorkspaceError::PathOnly { path });
     }
+    let uid = peer.uid;
     if uid != 0 && found.uid() != uid {
         return Err(WorkspaceError::NotOwner {
             path,
@@ -83,9 +78,12 @@ pub(crate) fn workspace(
         });
     }
     judge_path(&path, config)?;
+    // A folder can have a group that its owner is not in (set-group-id on its parent); the agent is
+    // never mapped to a group that the operator has not.
+    let gid = if uid == 0 { found.gid() } else { peer.gid };
     Ok(Grant {
         uid: found.uid(),
-        gid: found.gid(),
+        gid,
         path,
     })
 }
@@ -109,6 +107,14 @@ fn judge_path(path: &Path, config: &Workspace) -> Result<(), WorkspaceError> {
 mod tests {
     use super::*;
 
+    fn user(uid: u32) -> Peer {
+        Peer {
+            uid,
+            gid: uid,
+            pid: 1,
+        }
+    }
+
     #[test]
     fn accepts_a_folder_below_a_root_that_the_operator_owns() {
         let folder = tempfile::tempdir().unwrap();
@@ -117,8 +123,8 @@ mod tests {
         };
         let fd = fs::File::open(folder.path()).unwrap();
         let uid = fd.metadata().unwrap().uid();
-        assert_eq!(workspace(fd.as_fd(), uid, &roots).unwrap().uid, uid);
-        let other = workspace(fd.as_fd(), uid + 1, &roots);
+        assert_eq!(workspace(fd.as_fd(), user(uid), &roots).unwrap().uid, uid);
+        let other = workspace(fd.as_fd(), user(uid + 1), &roots);
         assert!(
             matches!(other, Err(WorkspaceError::NotOwner { .. })),
             "{other:?}"
@@ -126,7 +132,7 @@ mod tests {
         let elsewhere = Workspace {
             roots: vec!["/nowhere".into()],
         };
-        let outside = workspace(fd.as_fd(), uid, &elsewhere);
+        let outside = workspace(fd.as_fd(), user(uid), &elsewhere);
         assert!(
             matches!(outside, Err(WorkspaceError::OutsideRoots { .. })),
             "{outside:?}"
@@ -139,14 +145,14 @@ mod tests {
             roots: vec!["/".into()],
         };
         let file = fs::File::open("/etc/passwd").unwrap();
-        let refused = workspace(file.as_fd(), 0, &roots);
+        let refused = workspace(file.as_fd(), user(0), &roots);
         assert!(
             matches!(refused, Err(WorkspaceError::NotAFolder { .. })),
             "{refused:?}"
         );
         for system in ["/", "/etc", "/usr/lib", "/proc", "/var"] {
             let fd = fs::File::open(system).unwrap();
-            let refused = workspace(fd.as_fd(), 0, &roots);
+            let refused = workspace(fd.as_fd(), user(0), &roots);
             assert!(
                 matches!(refused, Err(WorkspaceError::System { .. })),
                 "{system}: {refused:?}"

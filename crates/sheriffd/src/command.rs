@@ -8,6 +8,8 @@ use std::os::fd::OwnedFd;
 
 use jail::Stdio;
 
+use crate::streams::{StreamError, vet};
+
 /// Programs are looked for here unless the profile or the operator says otherwise.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -16,8 +18,8 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 pub(crate) enum CommandError {
     #[error("a command entry contains a NUL byte")]
     Nul(#[from] NulError),
-    #[error("{given} descriptors came along; standard streams need 3")]
-    Streams { given: usize },
+    #[error(transparent)]
+    Stream(#[from] StreamError),
 }
 
 /// An environment by name; later entries win.
@@ -57,13 +59,7 @@ pub(crate) fn build(
             rows,
             cols: columns,
         },
-        warrant::Stdio::Inherit => {
-            let given = fds.len();
-            Stdio::Fds(
-                fds.try_into()
-                    .map_err(|_wrong_count| CommandError::Streams { given })?,
-            )
-        }
+        warrant::Stdio::Inherit => Stdio::Fds(vet(fds)?),
     };
     Ok(jail::Command {
         argv: command

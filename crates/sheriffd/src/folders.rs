@@ -192,13 +192,6 @@ impl Remains {
     }
 }
 
-/// Opens a folder for handing on.
-pub(crate) fn open(path: &Path) -> Result<OwnedFd, FolderError> {
-    File::open(path)
-        .map(OwnedFd::from)
-        .map_err(failed("open", path))
-}
-
 /// Makes a folder, or accepts one that is root's (or the wanted owner's) and not open to others.
 fn folder(path: &Path, mode: u32, (uid, gid): (u32, u32)) -> Result<(), FolderError> {
     match DirBuilder::new().mode(mode).create(path) {

@@ -48,6 +48,7 @@ struct Judged {
     filter: Arc<Filter>,
     limits: Limits,
     grant: Option<Grant>,
+    operator_uid: u32,
 }
 
 impl Warden {
@@ -81,19 +82,23 @@ impl Warden {
                 launch.session
             )));
         }
+        sys::fds::require_small_memory_file(brought.token.as_fd(), jail::spec::TOKEN_BYTES_MAX)
+            .map_err(|error| refused(format!("token: {error}")))?;
         launch
             .command
             .validate()
             .map_err(|error| refused(error.to_string()))?;
-        let uid = authority::operator(brought.operator.as_fd())
-            .map_err(|error| failed("authority", &error))?;
+        let peer = self
+            .operators
+            .identify(brought.operator.as_fd())
+            .map_err(|error| refused(error.to_string()))?;
         let (profile, filter) = self
             .profiles
             .resolve(&launch.profile)
             .map_err(|error| refused(error.to_string()))?;
         let limits = self.limits(&profile, launch)?;
         let grant = brought.workspace.as_ref().map(|fd| {
-            authority::workspace(fd.as_fd(), uid, &self.config.workspace)
+            authority::workspace(fd.as_fd(), peer, &self.config.workspace)
                 .map_err(|error| refused(error.to_string()))
         });
         Ok(Judged {
@@ -101,6 +106,7 @@ impl Warden {
             filter,
             limits,
             grant: grant.transpose()?,
+            operator_uid: peer.uid,
         })
     }
 
@@ -172,13 +178,14 @@ impl Warden {
         brought: Brought,
         judged: Judged,
     ) -> Result<Living, Refusal> {
-        let limits = judged.limits.clone();
+        let (limits, operator_uid) = (judged.limits.clone(), judged.operator_uid);
         let spec = spec(&ground, launch, brought, judged)?;
         let jail = jail::launch(spec, &self.cgroups).map_err(|error| Refusal {
             step: error.step.to_string(),
             message: error.to_string(),
             remedy: error.remedy,
             callers_fault: false,
+            exit: None,
         })?;
         let prepared = Prepared {
             layers: jail.layers().clone(),
@@ -198,6 +205,7 @@ impl Warden {
             root_uid: ground.root_uid,
             prepared,
             deadline: wall_clock.map(|wall| Instant::now() + wall.as_duration()),
+            operator_uid,
             silent: false,
             committed: false,
             waiting: HashMap::new(),
@@ -275,6 +283,7 @@ fn spec(
         filter,
         limits,
         grant,
+        ..
     } = judged;
     let cwd = path_text(&profile.workspace.path)?;
     let command = build(

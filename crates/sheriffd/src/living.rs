@@ -28,6 +28,8 @@ pub(crate) struct Living {
     pub(crate) gateway: OwnedFd,
     /// Host user id of its root.
     pub(crate) root_uid: u32,
+    /// User who started it.
+    pub(crate) operator_uid: u32,
     /// What the office was told of it.
     pub(crate) prepared: Prepared,
     /// When it is ended for good.

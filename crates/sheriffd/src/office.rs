@@ -18,6 +18,8 @@ const CHANNEL_FD: i32 = 3;
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
 /// Longest such wait.
 const PAUSE_LONGEST: Duration = Duration::from_secs(5);
+/// How long a killed office is waited for.
+const BURIAL: Duration = Duration::from_millis(500);
 /// An office that lived this long did not die of its start.
 const SETTLED: Duration = Duration::from_secs(10);
 
@@ -107,12 +109,20 @@ impl Office {
         if let Err(error) = self.child.kill() {
             tracing::debug!(%error, "office was gone already");
         }
-        match self.child.wait() {
-            Ok(status) => match status.signal() {
-                Some(signal) => format!("signal {signal}"),
-                None => status.to_string(),
-            },
-            Err(error) => error.to_string(),
+        let until = Instant::now() + BURIAL;
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => {
+                    let signal = status.signal().map(|signal| format!("signal {signal}"));
+                    return signal.unwrap_or_else(|| status.to_string());
+                }
+                Ok(None) if Instant::now() < until => {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                // The kernel holds it in a call that can't be interrupted; nothing can wait for that.
+                Ok(None) => return "not yet: it hangs in the kernel".to_owned(),
+                Err(error) => return error.to_string(),
+            }
         }
     }
 }

@@ -57,8 +57,8 @@ pub(crate) enum ProfilesError {
     },
     #[error("no seccomp program can be made for this processor; x86-64 and aarch64 are supported")]
     Architecture,
-    #[error("profiles: {0}")]
-    Encode(String),
+    #[error(transparent)]
+    Travel(#[from] warrant::ProfilesError),
     #[error("profiles: {0}")]
     Sys(#[from] sys::SysError),
 }
@@ -77,12 +77,14 @@ impl Profiles {
         })
     }
 
-    /// Reads all of it again; on any error nothing changes.
-    pub(crate) fn reload(&mut self) -> Result<u64, ProfilesError> {
+    /// Reads all of it again; on any error nothing changes. Answers with the texts for the office,
+    /// so that there is no new generation that it could not be told of.
+    pub(crate) fn reload(&mut self) -> Result<OwnedFd, ProfilesError> {
         let (texts, filters) = read_all(&self.folder)?;
+        let file = memory_file(&texts)?;
         (self.texts, self.filters) = (texts, filters);
         self.generation += 1;
-        Ok(self.generation)
+        Ok(file)
     }
 
     /// Counts loads, from 1.
@@ -106,14 +108,16 @@ impl Profiles {
 
     /// The texts for the office.
     pub(crate) fn as_memory_file(&self) -> Result<OwnedFd, ProfilesError> {
-        let profiles = warrant::Profiles {
-            texts: self.texts.values().cloned().collect(),
-        };
-        let bytes = profiles
-            .encode()
-            .map_err(|error| ProfilesError::Encode(error.to_string()))?;
-        Ok(sys::fds::memory_file(c"sheriff-profiles", &bytes)?)
+        memory_file(&self.texts)
     }
+}
+
+fn memory_file(texts: &Texts) -> Result<OwnedFd, ProfilesError> {
+    let profiles = warrant::Profiles {
+        texts: texts.values().cloned().collect(),
+    };
+    let bytes = profiles.encode()?;
+    Ok(sys::fds::memory_file(c"sheriff-profiles", &bytes)?)
 }
 
 fn read_all(folder: &Path) -> Result<(Texts, BTreeMap<String, Arc<Filter>>), ProfilesError> {
@@ -218,6 +222,19 @@ fn compile(source: &str, text: &str) -> Result<Arc<Filter>, ProfilesError> {
     }))
 }
 
+/// Whoever can write to a profile, or put another in its place, decides what every jail may do.
+fn require_roots_alone(path: &Path, found: &fs::Metadata) -> Result<(), ProfilesError> {
+    use std::os::unix::fs::MetadataExt;
+    if found.uid() == 0 && found.mode() & 0o022 == 0 && !found.is_symlink() {
+        return Ok(());
+    }
+    let problem = "must belong to root, be writable by nobody else, and be no symbolic link";
+    Err(ProfilesError::File {
+        path: path.to_owned(),
+        problem,
+    })
+}
+
 /// Name, source and text of each `*.toml` in a folder that only root can write to.
 fn read_folder(folder: &Path) -> Result<Vec<(ProfileName, String, String)>, ProfilesError> {
     let read = |source| ProfilesError::Read {
@@ -228,6 +245,7 @@ fn read_folder(folder: &Path) -> Result<Vec<(ProfileName, String, String)>, Prof
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other.map_err(read)?,
     };
+    require_roots_alone(folder, &fs::symlink_metadata(folder).map_err(read)?)?;
     let mut found = Vec::new();
     for entry in entries {
         let path = entry.map_err(read)?.path();
@@ -248,7 +266,6 @@ fn read_folder(folder: &Path) -> Result<Vec<(ProfileName, String, String)>, Prof
 }
 
 fn read_profile(path: &Path) -> Result<(ProfileName, String, String), ProfilesError> {
-    use std::os::unix::fs::MetadataExt;
     let bad = |problem| ProfilesError::File {
         path: path.to_owned(),
         problem,
@@ -264,14 +281,38 @@ fn read_profile(path: &Path) -> Result<(ProfileName, String, String), ProfilesEr
         path: path.to_owned(),
         source,
     };
-    let found = fs::metadata(path).map_err(read)?;
+    let found = fs::symlink_metadata(path).map_err(read)?;
     if found.len() > PROFILE_BYTES_MAX {
         return Err(bad("larger than 256 KiB"));
     }
-    // Whoever can write a profile decides what every jail may do.
-    if found.uid() != 0 || found.mode() & 0o022 != 0 {
-        return Err(bad("must belong to root and be writable by nobody else"));
-    }
+    require_roots_alone(path, &found)?;
     let text = fs::read_to_string(path).map_err(read)?;
     Ok((name, path.display().to_string(), text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reload_hands_over_what_is_in_force_and_a_broken_one_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (texts, filters) = read_all(folder.path()).unwrap();
+        let mut profiles = Profiles {
+            folder: folder.path().to_owned(),
+            generation: 1,
+            texts,
+            filters,
+        };
+        let before = warrant::Profiles::read(profiles.as_memory_file().unwrap()).unwrap();
+        fs::create_dir(folder.path().join("jail")).unwrap();
+        let own = folder.path().join("jail/own.toml");
+        fs::write(&own, "version = 1\nno such key = 1\n").unwrap();
+        profiles.reload().unwrap_err();
+        let after = warrant::Profiles::read(profiles.as_memory_file().unwrap()).unwrap();
+        assert_eq!((profiles.generation(), after), (1, before.clone()));
+        fs::remove_file(own).unwrap();
+        let handed = warrant::Profiles::read(profiles.reload().unwrap()).unwrap();
+        assert_eq!((profiles.generation(), handed), (2, before));
+    }
 }

@@ -69,10 +69,18 @@ impl Warden {
             return Err(refused("exec without the operator's connection".to_owned()));
         }
         let connection = fds.remove(0);
-        let uid = crate::authority::operator(connection.as_fd())
-            .map_err(|error| failed("authority", &error))?;
+        let peer = self
+            .operators
+            .identify(connection.as_fd())
+            .map_err(|error| refused(error.to_string()))?;
         let (environment, cwd) = self.environment_of(session)?;
         let living = self.living(session)?;
+        // Its workspace is a user's: what runs in the jail acts as that user on disk.
+        if peer.uid != 0 && peer.uid != living.operator_uid {
+            return Err(refused(format!(
+                "session {session} belongs to another user"
+            )));
+        }
         if !living.committed || living.next_process >= PROCESSES_MAX {
             return Err(refused(format!(
                 "session {session} takes no further process"
@@ -87,7 +95,7 @@ impl Warden {
             .map_err(|error| failed("exec", &error))?;
         living.next_process += 1;
         living.waiting.insert(process, tag);
-        tracing::info!(%session, process = process.0, uid, "process started in jail");
+        tracing::info!(%session, process = process.0, uid = peer.uid, "process started in jail");
         Ok(())
     }
 
@@ -186,12 +194,9 @@ impl Warden {
                     message,
                     remedy: String::new(),
                     callers_fault: true,
+                    exit: Some(record),
                 };
                 self.answer_waiting(session, process, Answer::Refused(refusal), &[]);
-                self.tell(
-                    &Tell::Notice(Notice::Exited(session.clone(), process, record)),
-                    &[],
-                );
             }
             JailEvent::Exited { process, record } => {
                 let notice = Notice::Exited(session.clone(), ProcessId(process), record);
@@ -252,6 +257,7 @@ pub(crate) fn refused(message: String) -> Refusal {
         message,
         remedy: String::new(),
         callers_fault: true,
+        exit: None,
     }
 }
 
@@ -266,5 +272,6 @@ pub(crate) fn failed(step: &str, error: &dyn std::error::Error) -> Refusal {
         message: error.to_string(),
         remedy: String::new(),
         callers_fault: false,
+        exit: None,
     }
 }

@@ -17,6 +17,7 @@ use crate::config::{Config, ConfigError};
 use crate::folders::{FolderError, Folders, Owners};
 use crate::living::Jails;
 use crate::office::{OfficeProgram, Patience};
+use crate::operator::Operators;
 use crate::profiles::{Profiles, ProfilesError};
 use crate::uids::{UidError, Uids};
 use crate::undertaker::{Side, Undertaker, UndertakerError};
@@ -144,6 +145,7 @@ fn serve(
         profiles: parts.profiles,
         cgroups: parts.cgroups,
         uids: parts.uids,
+        operators: Operators::at(runtime.join("attach.sock")),
         jails: Jails::default(),
         poller: Poller::new()?,
         program: office_program(args, parts.owners)?,

@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::folders::{Folders, OperatorSockets};
 use crate::living::{Jails, Living};
 use crate::office::{Office, OfficeProgram, Patience};
+use crate::operator::Operators;
 use crate::profiles::Profiles;
 use crate::uids::Uids;
 use crate::welcome::WelcomeError;
@@ -45,6 +46,7 @@ pub(crate) struct Warden {
     pub(crate) pool: Pool,
     pub(crate) cgroups: Cgroups,
     pub(crate) uids: Uids,
+    pub(crate) operators: Operators,
     pub(crate) jails: Jails,
     pub(crate) poller: Poller,
     pub(crate) program: OfficeProgram,
@@ -187,10 +189,16 @@ impl Warden {
         Ok(())
     }
 
-    /// Reads the profiles anew; on any error the old ones stay.
+    /// Reads the profiles anew and hands them to the office; on any error the old ones stay.
     fn reload(&mut self) {
         match self.profiles.reload() {
-            Ok(generation) => tracing::info!(generation, "profiles reloaded"),
+            Ok(file) => {
+                let generation = self.profiles.generation();
+                tracing::info!(generation, "profiles reloaded");
+                let notice = Tell::Notice(Notice::Profiles(generation));
+                // An office that can't be told is lost; the next one is welcomed with them.
+                self.tell(&notice, &[file.as_fd()]);
+            }
             Err(error) => tracing::error!(%error, "reload refused; the old profiles stay in force"),
         }
     }

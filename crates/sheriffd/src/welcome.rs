@@ -8,7 +8,6 @@ use warrant::notice::{OfficeConfig, Welcome};
 use warrant::{Notice, Tell};
 
 use crate::config::Sync;
-use crate::folders;
 use crate::living::Living;
 use crate::warden::Warden;
 
@@ -16,27 +15,23 @@ use crate::warden::Warden;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WelcomeError {
     #[error(transparent)]
-    Folder(#[from] folders::FolderError),
-    #[error(transparent)]
     Profiles(#[from] crate::profiles::ProfilesError),
 }
 
 impl Warden {
     /// Greets the office that was just started.
     pub(crate) fn welcome(&mut self) -> Result<(), WelcomeError> {
-        let audit = self.folders.audit();
-        let audit_fd = folders::open(&audit)?;
         let profiles = self.profiles.as_memory_file()?;
         let welcome = Welcome {
             config: self.office_config(),
             generation: self.profiles.generation(),
             restarts: self.restarts,
-            audit_dir: audit.display().to_string(),
+            audit_dir: self.folders.audit().display().to_string(),
         };
         let tell = Tell::Notice(Notice::Welcome(Box::new(welcome)));
         let sockets = [self.sockets.control.as_fd(), self.sockets.attach.as_fd()];
         if let Some(office) = &self.office {
-            let fds = [sockets[0], sockets[1], audit_fd.as_fd(), profiles.as_fd()];
+            let fds = [sockets[0], sockets[1], profiles.as_fd()];
             if let Err(error) = office.tell(&tell, &fds) {
                 self.lose_office(&error.to_string());
                 return Ok(());

@@ -69,6 +69,21 @@ pub fn memory_file(name: &CStr, bytes: &[u8]) -> Result<OwnedFd, SysError> {
     Ok(file.into())
 }
 
+/// Checks that a descriptor is an anonymous file in memory of at most `most` bytes: reading it can
+/// neither block nor show what only its reader may see, as a pipe or a file of `/proc` would.
+///
+/// # Errors
+/// `EINVAL` for any other file, `EFBIG` for a larger one.
+pub fn require_small_memory_file(fd: BorrowedFd<'_>, most: usize) -> Result<(), SysError> {
+    // Seals exist on memory files alone (memfd_create(2)); everything else answers EINVAL.
+    fcntl(fd, FcntlArg::F_GET_SEALS).call_on("fcntl", "F_GET_SEALS")?;
+    let found = nix::sys::stat::fstat(fd).call_on("fstat", "memory file")?;
+    match usize::try_from(found.st_size) {
+        Ok(size) if size <= most => Ok(()),
+        _too_large => Err(SysError::new("fstat", "memory file", Errno::EFBIG)),
+    }
+}
+
 /// Takes over a descriptor that this process inherited under a number known by agreement.
 ///
 /// # Errors

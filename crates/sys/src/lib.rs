@@ -17,6 +17,7 @@ pub mod mount;
 pub mod namespace;
 pub mod netlink;
 pub mod netns;
+pub mod peer_socket;
 pub mod privileges;
 pub mod pty;
 pub mod readiness;

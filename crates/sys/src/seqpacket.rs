@@ -57,7 +57,10 @@ impl Seqpacket {
     /// # Errors
     /// The socket calls' errors.
     pub fn from_fd(fd: OwnedFd) -> Result<Self, SysError> {
-        setsockopt(&fd, sockopt::SndBuf, &BUFFER_BYTES).call_on("setsockopt", "SO_SNDBUF")?;
+        // Root may go beyond the host's usual maximum; others take what they get.
+        if setsockopt(&fd, sockopt::SndBufForce, &BUFFER_BYTES).is_err() {
+            setsockopt(&fd, sockopt::SndBuf, &BUFFER_BYTES).call_on("setsockopt", "SO_SNDBUF")?;
+        }
         Ok(Self { fd })
     }
 
