@@ -21,7 +21,7 @@ fn crates_of(package: &str) -> BTreeSet<String> {
             "--package",
             package,
             "--edges",
-            "normal",
+            "normal,no-proc-macro",
         ])
         .args(["--prefix", "none", "--format", "{p}"])
         .current_dir(root())

@@ -28,18 +28,27 @@ pub struct Finding {
     pub remedy: &'static str,
 }
 
+/// What was found where something else is needed.
+struct Lacking(String);
+
+impl<T: ToString> From<T> for Lacking {
+    fn from(found: T) -> Self {
+        Self(found.to_string())
+    }
+}
+
 impl Finding {
     fn judge(
         name: &'static str,
         needed: &'static str,
         remedy: &'static str,
-        found: Result<String, String>,
+        found: Result<String, Lacking>,
     ) -> Self {
         let ok = found.is_ok();
         Self {
             name,
             ok,
-            found: found.unwrap_or_else(|problem| problem),
+            found: found.unwrap_or_else(|Lacking(problem)| problem),
             needed,
             remedy: if ok { "" } else { remedy },
         }
@@ -117,10 +126,8 @@ pub fn findings() -> Vec<Finding> {
     ]
 }
 
-fn text<T>(result: Result<T, SysError>, fine: &str) -> Result<String, String> {
-    result
-        .map(|_| fine.into())
-        .map_err(|error| error.to_string())
+fn text<T>(result: Result<T, SysError>, fine: &str) -> Result<String, Lacking> {
+    result.map(|_| fine.into()).map_err(Lacking::from)
 }
 
 fn sysctl(name: &str) -> Option<String> {
@@ -128,7 +135,7 @@ fn sysctl(name: &str) -> Option<String> {
     fs::read_to_string(path).ok().map(|text| text.trim().into())
 }
 
-fn kernel() -> Result<String, String> {
+fn kernel() -> Result<String, Lacking> {
     let release = sysctl("kernel.osrelease").ok_or("/proc/sys is not readable")?;
     let mut numbers = release
         .split(['.', '-'])
@@ -137,25 +144,25 @@ fn kernel() -> Result<String, String> {
     if version >= KERNEL_LEAST {
         return Ok(release);
     }
-    Err(release)
+    Err(release.into())
 }
 
-fn root() -> Result<String, String> {
+fn root() -> Result<String, Lacking> {
     match sys::privileges::effective_user() {
         0 => Ok("user 0".into()),
-        other => Err(format!("user {other}")),
+        other => Err(format!("user {other}").into()),
     }
 }
 
-fn landlock() -> Result<String, String> {
+fn landlock() -> Result<String, Lacking> {
     match sys::landlock::landlock_abi() {
         Ok(abi @ 2..) => Ok(format!("ABI {abi}")),
-        Ok(abi) => Err(format!("ABI {abi}")),
-        Err(error) => Err(error.to_string()),
+        Ok(abi) => Err(format!("ABI {abi}").into()),
+        Err(error) => Err(error.into()),
     }
 }
 
-fn seccomp() -> Result<String, String> {
+fn seccomp() -> Result<String, Lacking> {
     for (name, action) in ACTIONS {
         sys::filter::has_action(action).map_err(|error| format!("no action {name}: {error}"))?;
     }
@@ -163,15 +170,15 @@ fn seccomp() -> Result<String, String> {
     Ok(names.join(", "))
 }
 
-fn cgroups() -> Result<String, String> {
-    let mode = Cgroups::offered().map_err(|error| error.to_string())?;
+fn cgroups() -> Result<String, Lacking> {
+    let mode = Cgroups::offered().map_err(Lacking::from)?;
     Ok(match mode {
         Mode::Unified => "v2".into(),
         Mode::Hybrid => "hybrid: limits by v1 controllers, kill by the v2 tree".into(),
     })
 }
 
-fn idmapped_mounts() -> Result<String, String> {
+fn idmapped_mounts() -> Result<String, Lacking> {
     let probe = || -> Result<(), SysError> {
         let tree = Tree::new(c"tmpfs", &[(c"size", c"4k")], Attributes::NO_SUID)?;
         let holder = IdMapHolder::new("0 1 1\n", "0 1 1\n")?;
@@ -184,7 +191,7 @@ fn idmapped_mounts() -> Result<String, String> {
     }
 }
 
-fn pidfd() -> Result<String, String> {
+fn pidfd() -> Result<String, Lacking> {
     let child = sys::clone::spawn(Namespaces::NONE, None, || 0);
     let reaped = child.and_then(|child| child.reap());
     text(reaped, "available")
@@ -201,7 +208,7 @@ fn limits_of_namespaces() -> Finding {
     let found = if small.is_empty() {
         Ok("none is 0".into())
     } else {
-        Err(small.join(", "))
+        Err(small.join(", ").into())
     };
     Finding::judge(
         "limits of namespaces",
@@ -227,7 +234,7 @@ fn unprivileged_user_namespaces() -> Finding {
     let found = match (restricted.is_empty(), privileged) {
         (true, _) => Ok("unrestricted".into()),
         (false, true) => Ok(format!("{} binds others than root", restricted.join(", "))),
-        (false, false) => Err(restricted.join(", ")),
+        (false, false) => Err(restricted.join(", ").into()),
     };
     Finding::judge(
         "unprivileged user namespaces",
