@@ -102,7 +102,8 @@ pub enum FromOffice {
         /// The whole account of the session.
         report: Box<Report>,
     },
-    /// The process is over (answer to `Exec`).
+    /// The process is over (answer to `Exec`); without `Started` before it when the program was
+    /// not found (exit code 127) or could not be executed (126).
     Exited {
         /// Exit code and reason.
         record: ExitRecord,

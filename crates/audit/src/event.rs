@@ -49,6 +49,18 @@ kinds! {
     SessionEnded = "session.ended",
     /// A session was asked for and refused.
     SessionRefused = "session.refused",
+    /// An operator has a session's processes frozen. Like the next three it is written before it is
+    /// done; a pause or resumption that then fails is followed by an `alert`.
+    SessionPaused = "session.paused",
+    /// An operator has them go on.
+    SessionResumed = "session.resumed",
+    /// An operator asks a session's command to end; `session.ended` tells when it did.
+    SessionStopRequested = "session.stop_requested",
+    /// A session is to be killed; data names the reason: `operator`, `budget` or `disconnected`.
+    /// The principal is `sheriff` unless an operator asked for it.
+    SessionKillRequested = "session.kill_requested",
+    /// Other profiles are in force for sessions from now on; data holds their generation.
+    PolicyReloaded = "policy.reloaded",
     /// An egress request was judged; written before its first byte leaves.
     EgressDecision = "egress.decision",
     /// An egress exchange is over; data holds `bytes_up` and `bytes_down`.
@@ -63,7 +75,8 @@ kinds! {
     ExecStarted = "exec.started",
     /// An operator's command in a jail is over.
     ExecEnded = "exec.ended",
-    /// Something an operator should look at.
+    /// Something an operator should look at; for example `denials_suppressed`: so many denials of
+    /// one session were counted and not recorded one by one.
     Alert = "alert",
     /// A signed statement of the chain's head and byte totals. Written by the log itself.
     Checkpoint = "checkpoint",

@@ -8,10 +8,10 @@ use std::time::Duration;
 use api::Report;
 use audit::{Event, Kind, Principal};
 use serde_json::{Value, json};
-use warrant::{Ended, KillReason};
+use warrant::Ended;
 
 use crate::state::Transition;
-use crate::{Office, Session, report};
+use crate::{Killer, Office, Session, report};
 
 /// How long connections may take to pass on what the jail had sent when it ended.
 const GRACE: Duration = Duration::from_secs(2);
@@ -41,8 +41,7 @@ impl Office {
             ended = session.gone() => return ended,
             () = session.egress().budget_exceeded() => {}
         }
-        let id = session.id().clone();
-        if let Err(error) = self.parts.warden.kill(id, KillReason::Budget).await {
+        if let Err(error) = self.kill(session.id(), Killer::Budget).await {
             tracing::error!(session = %session.id(), %error, "over budget and not ended");
         }
         session.gone().await

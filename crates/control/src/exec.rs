@@ -10,7 +10,7 @@ use audit::{Event, Kind, LogError, Principal};
 use model::{ExitReason, ExitRecord, SessionId};
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
-use warrant::{ArgumentError, Command, ProcessId};
+use warrant::{ArgumentError, Command, ProcessId, Refusal};
 
 use crate::session::PROCESSES_MAX;
 use crate::state::State;
@@ -73,6 +73,15 @@ pub enum ExecError {
     /// The start could not be put on record.
     #[error("the start is not on record: {0}")]
     NotRecorded(#[from] LogError),
+    /// No such program in the jail, or none that can be executed: an end like any other, with an
+    /// exit code of its own.
+    #[error("{message}")]
+    NotExecuted {
+        /// The end.
+        record: ExitRecord,
+        /// What the kernel said.
+        message: String,
+    },
     /// The warden refused or failed.
     #[error(transparent)]
     Warden(#[from] WardenError),
@@ -102,11 +111,13 @@ impl Office {
         match self.parts.warden.exec(id, command, sent).await {
             Ok(started) => Ok(self.follow(session, started, (place, uid))),
             Err(error) => {
-                let exit = ExitRecord::ended(ExitReason::StartFailed);
+                let cause = error.to_string();
+                let error = not_started(error);
+                let exit = error.record();
                 let end = event(Kind::ExecEnded).session(session.id().clone());
-                let end = end.data(json!({ "exit": exit, "cause": error.to_string() }));
+                let end = end.data(json!({ "exit": exit, "cause": cause }));
                 self.parts.recorder.note(end).await;
-                Err(error.into())
+                Err(error)
             }
         }
     }
@@ -154,6 +165,17 @@ impl Office {
     }
 }
 
+impl ExecError {
+    /// How the process ended that did not start.
+    #[must_use]
+    pub const fn record(&self) -> ExitRecord {
+        match self {
+            Self::NotExecuted { record, .. } => *record,
+            _ => ExitRecord::ended(ExitReason::StartFailed),
+        }
+    }
+}
+
 impl Process {
     /// Waits for its end. Without an office to tell it counts as ended with its jail's daemon.
     pub async fn ended(&mut self) -> ExitRecord {
@@ -170,6 +192,23 @@ impl Session {
             _jail = self.gone() => ExitRecord::ended(ExitReason::Killed),
         }
     }
+}
+
+/// Tells a program that can't be executed from a start that failed otherwise.
+fn not_started(error: WardenError) -> ExecError {
+    match error {
+        WardenError::Refused(Refusal {
+            exit: Some(record),
+            message,
+            ..
+        }) if is_programs_fault(record.reason) => ExecError::NotExecuted { record, message },
+        other => other.into(),
+    }
+}
+
+/// Whether a start failed for what was to be executed, and not for what Sheriff did.
+pub(crate) const fn is_programs_fault(reason: ExitReason) -> bool {
+    matches!(reason, ExitReason::NotFound | ExitReason::NotExecutable)
 }
 
 fn checked(exec: &Exec, fds: usize) -> Result<Command, ExecError> {

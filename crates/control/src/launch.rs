@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use api::attach::Run;
 use audit::{Event, Kind, LogError, Principal, Receipt};
-use model::{ExitReason, SessionId};
+use model::SessionId;
 use serde_json::json;
 use warrant::{ArgumentError, Command, KillReason, Launch, Prepared, ProcessId};
 
+use crate::exec::is_programs_fault;
 use crate::policies::{PolicyError, Resolved};
 use crate::registry::RegistryError;
 use crate::saved::{Saved, SavedError};
@@ -295,10 +296,7 @@ impl Office {
     /// Whether the jail of a command that could not be executed ends by itself, as it should.
     async fn is_over(&self, session: &Session) -> bool {
         let ended = tokio::time::timeout(EXEC_FAILED_WAIT, session.gone()).await;
-        ended.is_ok_and(|ended| {
-            let reason = ended.record.reason;
-            matches!(reason, ExitReason::NotFound | ExitReason::NotExecutable)
-        })
+        ended.is_ok_and(|ended| is_programs_fault(ended.record.reason))
     }
 
     /// Takes back all that a launch has done.

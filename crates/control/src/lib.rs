@@ -4,6 +4,7 @@
 //! their traffic (`egress`).
 #![forbid(unsafe_code)]
 
+pub mod actions;
 pub mod adoption;
 mod command;
 pub mod ending;
@@ -14,6 +15,7 @@ pub mod office;
 pub mod policies;
 pub mod recorder;
 pub mod registry;
+pub mod reload;
 mod report;
 pub mod saved;
 pub mod session;
@@ -22,9 +24,10 @@ pub mod token;
 pub mod warden;
 pub mod watch;
 
+pub use actions::{ActionError, Killer};
 pub use exec::{ExecError, ExecRequest, Process};
 pub use launch::{LaunchError, LaunchRequest, Launched};
-pub use office::{ActionError, Door, Office, Outcome, Parts};
+pub use office::{Door, Office, Outcome, Parts};
 pub use policies::{Policies, PolicyError};
 pub use recorder::Recorder;
 pub use registry::Registry;

@@ -1,6 +1,6 @@
 //! The office's desk: everything that launches, notices and operators' requests need, in one place.
 //!
-//! Not for: sockets and HTTP (`gateway`).
+//! Not for: sockets and HTTP (`gateway`), nor what operators have done to sessions (`actions`).
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -8,15 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use egress::Proxy;
-use model::SessionId;
 use tasks::Group;
 use tokio::sync::Semaphore;
-use warrant::{KillReason, Notice, ProcessId};
+use warrant::Notice;
 
 use crate::registry::Registry;
 use crate::saved::{Saved, SavedFolder};
-use crate::state::{Transition, TransitionError};
-use crate::warden::{Notices, Warden, WardenError};
+use crate::warden::{Notices, Warden};
 use crate::{Policies, Recorder, Session};
 
 /// Most launches between request and start at once. The warden builds one jail at a time; more would
@@ -71,20 +69,6 @@ pub enum Outcome {
     WardenGone,
 }
 
-/// An operator's request that was not carried out.
-#[derive(Debug, thiserror::Error)]
-pub enum ActionError {
-    /// No living session has that id.
-    #[error("no session {0} is alive")]
-    Unknown(SessionId),
-    /// Its state does not have that transition.
-    #[error(transparent)]
-    State(#[from] TransitionError),
-    /// The warden did not do it.
-    #[error(transparent)]
-    Warden(#[from] WardenError),
-}
-
 impl Office {
     /// An office without sessions.
     #[must_use]
@@ -132,76 +116,11 @@ impl Office {
     /// Acts on the warden's notices until it asks for the end or is gone.
     pub async fn heed(self: &Arc<Self>, notices: &mut Notices) -> Outcome {
         while let Some((notice, fds)) = notices.recv().await {
-            if let Some(outcome) = self.heed_one(notice, fds) {
+            if let Some(outcome) = self.heed_one(notice, fds).await {
                 return outcome;
             }
         }
         Outcome::WardenGone
-    }
-
-    /// Ends a session; its report follows when its jail is gone.
-    ///
-    /// # Errors
-    /// [`ActionError`].
-    pub async fn kill(&self, session: &SessionId, reason: KillReason) -> Result<(), ActionError> {
-        let session = self.living(session)?;
-        session.allows(Transition::End)?;
-        Ok(self.parts.warden.kill(session.id().clone(), reason).await?)
-    }
-
-    /// Asks a session's command to end (`SIGTERM`).
-    ///
-    /// # Errors
-    /// [`ActionError`].
-    pub async fn stop(&self, session: &SessionId) -> Result<(), ActionError> {
-        const SIGTERM: u8 = 15;
-        let session = self.living(session)?;
-        session.allows(Transition::End)?;
-        self.signal(&session, ProcessId::MAIN, SIGTERM).await
-    }
-
-    /// Freezes a session's processes.
-    ///
-    /// # Errors
-    /// [`ActionError`].
-    pub async fn pause(&self, session: &SessionId) -> Result<(), ActionError> {
-        let session = self.living(session)?;
-        let turn = session.actions.lock().await;
-        session.allows(Transition::Pause)?;
-        self.parts.warden.freeze(session.id().clone()).await?;
-        session.take(Transition::Pause)?;
-        drop(turn);
-        self.save(&session);
-        Ok(())
-    }
-
-    /// Lets a session's processes go on.
-    ///
-    /// # Errors
-    /// [`ActionError`].
-    pub async fn resume(&self, session: &SessionId) -> Result<(), ActionError> {
-        let session = self.living(session)?;
-        let turn = session.actions.lock().await;
-        session.allows(Transition::Resume)?;
-        self.parts.warden.thaw(session.id().clone()).await?;
-        session.take(Transition::Resume)?;
-        drop(turn);
-        self.save(&session);
-        Ok(())
-    }
-
-    /// Passes a signal to a process of a session.
-    ///
-    /// # Errors
-    /// [`ActionError`].
-    pub async fn signal(
-        &self,
-        session: &Session,
-        process: ProcessId,
-        signal: u8,
-    ) -> Result<(), ActionError> {
-        let id = session.id().clone();
-        Ok(self.parts.warden.signal(id, process, signal).await?)
     }
 
     /// Lets go of every session that still lives: its connections are closed under `grace`, its
@@ -221,11 +140,6 @@ impl Office {
         }
     }
 
-    pub(crate) fn living(&self, id: &SessionId) -> Result<Arc<Session>, ActionError> {
-        let found = self.registry.get(id);
-        found.ok_or_else(|| ActionError::Unknown(id.clone()))
-    }
-
     /// Writes a session's counters down. A failure costs a later office accuracy, not this one.
     pub(crate) fn save(&self, session: &Session) {
         if let Err(error) = self.parts.saved.write(&Saved::of(session)) {
@@ -234,7 +148,7 @@ impl Office {
     }
 
     /// Never waits for the warden: its answers come through the same reader as these notices.
-    fn heed_one(self: &Arc<Self>, notice: Notice, fds: Vec<OwnedFd>) -> Option<Outcome> {
+    async fn heed_one(self: &Arc<Self>, notice: Notice, fds: Vec<OwnedFd>) -> Option<Outcome> {
         match notice {
             Notice::Ended(ended) => match self.registry.get(&ended.session) {
                 Some(session) => session.set_gone(*ended),
@@ -248,6 +162,7 @@ impl Office {
             Notice::Adopt(session, profile, prepared) => {
                 self.adopt_or_end((session, profile, *prepared), fds);
             }
+            Notice::Profiles(generation) => self.reload_or_stay(generation, fds).await,
             Notice::Welcome(_) => tracing::warn!("a second welcome"),
             Notice::Drain => return Some(Outcome::Drain),
         }

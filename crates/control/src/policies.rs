@@ -3,7 +3,7 @@
 //! Not for: limits and file systems, which the warden applies; limits are only read here so that a
 //! slip is answered before anything is built.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use api::attach::Run;
 use model::{ByteSize, ProfileName, SessionId, Usage};
@@ -18,10 +18,22 @@ pub const RULES_MAX: usize = 256;
 /// Kind of the profiles that a session can name.
 const JAIL: &str = "jail";
 
-/// All profiles of one generation.
-#[derive(Debug, Clone)]
+/// The profiles in force for whatever starts from now on.
+///
+/// A reload replaces them whole, under a new generation. A session keeps the rules that it started
+/// with for as long as its office lives; the generation in each of its events says which. After the
+/// death of an office the next one derives the rules of living sessions from the profiles that it is
+/// welcomed with, so from the newest. To judge open sessions anew at a reload, as
+/// [`egress::Session::replace_policy`] allows, is the next step.
+#[derive(Debug)]
 pub struct Policies {
-    texts: Arc<[ProfileText]>,
+    current: RwLock<Arc<Set>>,
+}
+
+/// All profiles of one generation.
+#[derive(Debug)]
+struct Set {
+    texts: Vec<ProfileText>,
     generation: u64,
 }
 
@@ -76,22 +88,42 @@ impl Policies {
     /// Profiles under their generation.
     #[must_use]
     pub fn new(profiles: Profiles, generation: u64) -> Self {
+        let texts = profiles.texts;
         Self {
-            texts: profiles.texts.into(),
-            generation,
+            current: RwLock::new(Arc::new(Set { texts, generation })),
         }
+    }
+
+    /// Puts other profiles in force. What was resolved before is not touched.
+    pub fn replace(&self, next: Self) {
+        let next = next.current.into_inner();
+        let next = next.unwrap_or_else(PoisonError::into_inner);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = next;
+    }
+
+    /// Resolves each profile that a session can be started with.
+    ///
+    /// # Errors
+    /// [`PolicyError`] of the first one that can't be used.
+    pub fn check(&self) -> Result<(), PolicyError> {
+        let current = self.current();
+        current.names().try_for_each(|name| {
+            let profile = current.profile(name)?;
+            EgressPolicy::new(current.generation, profile.egress)?;
+            Ok(())
+        })
     }
 
     /// Their generation.
     #[must_use]
-    pub const fn generation(&self) -> u64 {
-        self.generation
+    pub fn generation(&self) -> u64 {
+        self.current().generation
     }
 
     /// Names that a session can be started with.
-    pub fn names(&self) -> impl Iterator<Item = &ProfileName> {
-        let jails = self.texts.iter().filter(|text| text.kind == JAIL);
-        jails.map(|text| &text.name)
+    #[must_use]
+    pub fn names(&self) -> Vec<ProfileName> {
+        self.current().names().cloned().collect()
     }
 
     /// What governs a session with these rules on top of its profile.
@@ -99,6 +131,22 @@ impl Policies {
     /// # Errors
     /// [`PolicyError`], the first thing that is wrong.
     pub fn resolve(&self, run: &Run) -> Result<Resolved, PolicyError> {
+        self.current().resolve(run)
+    }
+
+    /// The profiles of one moment: one answer never mixes two generations.
+    fn current(&self) -> Arc<Set> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Set {
+    fn names(&self) -> impl Iterator<Item = &ProfileName> {
+        let jails = self.texts.iter().filter(|text| text.kind == JAIL);
+        jails.map(|text| &text.name)
+    }
+
+    fn resolve(&self, run: &Run) -> Result<Resolved, PolicyError> {
         let profile = self.profile(&run.profile)?;
         let mut limits = profile.limits.clone();
         for limit in &run.limits {

@@ -248,7 +248,7 @@ impl Session {
     }
 
     /// A further process ended. Without a waiting client it is not kept, nor are more than a few
-    /// that nobody came for (a process whose start was refused has an end, too).
+    /// that nobody came for (a process whose start was answered too late has an end, too).
     pub(crate) fn set_exit(&self, process: ProcessId, record: ExitRecord) {
         if process == ProcessId::MAIN || self.processes.available_permits() == PROCESSES_MAX {
             return;

@@ -18,7 +18,7 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{any, get, post};
 use control::{Door, Recorder, Session};
-use egress::Proxy;
+use egress::{Admission, Noise, Proxy};
 use serde_json::{Value, json};
 
 use crate::respond::{self, Fault};
@@ -43,6 +43,8 @@ struct Agent {
     session: Arc<Session>,
     proxy: Arc<Proxy>,
     recorder: Recorder,
+    /// Denied capabilities: a flood of them must not fill the disk.
+    denials: Noise,
 }
 
 type Parts = State<Arc<Agent>>;
@@ -52,11 +54,13 @@ impl Door for AgentDoor {
         let listener = Server::listen(listener)?;
         let uid = session.prepared().map(|prepared| prepared.agent_uid);
         let servers = session.servers().clone();
-        let router = router(Agent {
+        let agent = Arc::new(Agent {
             session,
             proxy: Arc::clone(&self.proxy),
             recorder: self.recorder.clone(),
+            denials: Noise::of_denials(),
         });
+        let router = router(Arc::clone(&agent));
         let stranger = refusing(|| Fault::WrongPeer);
         let server = Server {
             name: "gateway",
@@ -66,13 +70,18 @@ impl Door for AgentDoor {
                 _ => stranger.clone(),
             }),
         };
-        servers.spawn("gateway", server.run(listener, servers.stop()));
+        let stop = servers.stop();
+        servers.spawn("gateway", async move {
+            server.run(listener, stop).await;
+            if let Err(error) = agent.note_suppressed(agent.denials.take_suppressed()).await {
+                tracing::error!(session = %agent.session.id(), %error, "not on record");
+            }
+        });
         Ok(())
     }
 }
 
-fn router(agent: Agent) -> Router {
-    let agent = Arc::new(agent);
+fn router(agent: Arc<Agent>) -> Router {
     Router::new()
         .route("/chat/session/{id}", get(view::session))
         .route("/chat/policy", get(view::policy))
@@ -104,7 +113,7 @@ async fn check_token(State(agent): Parts, request: Request, next: Next) -> Resul
 async fn operator_only(State(agent): Parts, request: Request) -> Fault {
     let path: String = request.uri().path().chars().take(128).collect();
     let data = json!({ "reason": "operator_only", "path": path });
-    match agent.record(Kind::CapabilityDenied, data).await {
+    match agent.record_denial(data).await {
         Ok(()) => Fault::OperatorOnly,
         Err(fault) => fault,
     }
@@ -117,6 +126,36 @@ impl Agent {
             session: session.clone(),
         };
         let event = Event::new(kind, agent).session(session);
+        let event = event.data(audit::canonical::tame(data));
+        self.recorder.append(event).await?;
+        Ok(())
+    }
+
+    /// Records a denied capability, or counts it when there were very many: the first
+    /// [`DENIALS_FIRST`](egress::limits::DENIALS_FIRST) of a session are recorded, then
+    /// [`DENIALS_PER_SECOND`](egress::limits::DENIALS_PER_SECOND). The answer is the same.
+    async fn record_denial(&self, data: Value) -> Result<(), Fault> {
+        match self.denials.admit() {
+            Admission::Suppress => Ok(()),
+            Admission::Record { suppressed } => {
+                self.note_suppressed(suppressed).await?;
+                self.record(Kind::CapabilityDenied, data).await
+            }
+        }
+    }
+
+    /// Records how many denials were counted and not recorded one by one.
+    async fn note_suppressed(&self, count: u64) -> Result<(), Fault> {
+        if count == 0 {
+            return Ok(());
+        }
+        let data = json!({
+            "alert": "denials_suppressed",
+            "kind": Kind::CapabilityDenied.as_str(),
+            "count": count,
+        });
+        let event = Event::new(Kind::Alert, Principal::Sheriff);
+        let event = event.session(self.session.id().clone());
         let event = event.data(audit::canonical::tame(data));
         self.recorder.append(event).await?;
         Ok(())

@@ -14,12 +14,11 @@ use api::control::{Health, SessionDetail, SessionLine, SessionList};
 use axum::extract::{Extension, Path, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use control::{Office, Session};
+use control::{Killer, Office, Session};
 use http::StatusCode;
 use model::SessionId;
 use sys::seqpacket::Peer;
 use tasks::{Group, Stop};
-use warrant::KillReason;
 
 use crate::respond::{self, Fault};
 use crate::rules;
@@ -109,21 +108,21 @@ async fn act(
     Path((id, action)): Path<(String, String)>,
 ) -> Result<StatusCode, Fault> {
     let id = session_id(&id)?;
-    let office = &parts.office;
+    let (office, uid) = (&parts.office, peer.uid);
     match action.as_str() {
-        "kill" => office.kill(&id, KillReason::Operator).await,
-        "stop" => office.stop(&id).await,
-        "pause" => office.pause(&id).await,
-        "resume" => office.resume(&id).await,
+        "kill" => office.kill(&id, Killer::Operator { uid }).await,
+        "stop" => office.stop(&id, uid).await,
+        "pause" => office.pause(&id, uid).await,
+        "resume" => office.resume(&id, uid).await,
         _ => return Err(Fault::NoRoute),
     }?;
-    tracing::info!(session = %id, operator = peer.uid, action, "done");
+    tracing::info!(session = %id, operator = uid, action, "done");
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn profiles(State(parts): Parts) -> Json<Vec<String>> {
     let names = parts.office.policies().names();
-    Json(names.map(ToString::to_string).collect())
+    Json(names.iter().map(ToString::to_string).collect())
 }
 
 fn line(session: &Session) -> SessionLine {

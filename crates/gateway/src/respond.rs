@@ -179,6 +179,7 @@ fn class(fault: &Fault) -> Class<'_> {
         Fault::StillStarting => (409, "session_starting"),
         Fault::UnknownEvent(_) => (404, "unknown_event"),
         Fault::Action(ActionError::State(_)) => (409, "wrong_state"),
+        Fault::Action(ActionError::NotRecorded(_)) => (503, "not_recorded"),
         Fault::Action(ActionError::Warden(error)) => warden_class(error),
         Fault::Launch(error) => launch_class(error),
         Fault::Exec(error) => exec_class(error),
@@ -213,6 +214,7 @@ const fn exec_class(error: &ExecError) -> Class<'_> {
         ExecError::NotRunning { .. } => (409, "wrong_state"),
         ExecError::Full(_) => (503, "too_many_processes"),
         ExecError::NotRecorded(_) => (503, "not_recorded"),
+        ExecError::NotExecuted { .. } => (400, "not_executed"),
         ExecError::Warden(error) => warden_class(error),
     }
 }
@@ -256,6 +258,7 @@ fn detail(fault: &Fault) -> String {
 fn remedy(fault: &Fault) -> String {
     match fault {
         Fault::NotRecorded(_)
+        | Fault::Action(ActionError::NotRecorded(_))
         | Fault::Launch(LaunchError::NotRecorded(_))
         | Fault::Exec(ExecError::NotRecorded(_)) => {
             "see that the audit log's file system has room, then try again".to_owned()

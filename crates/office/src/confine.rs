@@ -1,5 +1,6 @@
 //! What the office takes from itself before it meets its first hostile byte: the file system beyond
-//! a few folders, most system calls, core dumps and being looked into.
+//! a few folders, signals and abstract sockets of others, most system calls, core dumps and being
+//! looked into.
 //!
 //! Not for: its user and `no_new_privs`, which the warden sets before this program runs; they are
 //! only checked here.
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use landlock::{
     ABI, Access, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, RestrictionStatus,
-    Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus,
+    Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetStatus, Scope,
 };
 use seccomp::Arch;
 use sys::SysError;
@@ -32,6 +33,9 @@ const READABLE: [&str; 9] = [
 const PROFILE: &str = "office";
 /// Landlock that the confinement relies on: renaming across folders is controlled from 2 on.
 const LANDLOCK_MIN: u32 = 2;
+/// First ABI with scopes: abstract Unix sockets and signals of processes outside. Where the kernel
+/// has them they are a hard requirement like the rest.
+const LANDLOCK_SCOPES: u32 = 6;
 
 /// The only folders that the office may write.
 #[derive(Debug, Clone)]
@@ -93,19 +97,24 @@ pub(crate) fn confine(folders: &Folders) -> Result<(), ConfineError> {
     }
     sys::privileges::set_not_dumpable()?;
     sys::rlimit::set(Limit::Core, 0)?;
-    restrict_files(folders)?;
+    restrict_reach(folders)?;
     restrict_calls()
 }
 
-fn restrict_files(folders: &Folders) -> Result<(), ConfineError> {
-    let abi = known(sys::landlock::landlock_abi()?)?;
+/// Landlock. The office names its sockets by path and signals nobody but itself, which stays possible.
+fn restrict_reach(folders: &Folders) -> Result<(), ConfineError> {
+    let offered = sys::landlock::landlock_abi()?;
+    let abi = known(offered)?;
     let read = AccessFs::from_read(abi) & !AccessFs::Execute;
     let write = (AccessFs::from_all(abi) & !AccessFs::Execute)
         & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::MakeSym | AccessFs::MakeSock);
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
-        .handle_access(AccessFs::from_all(abi))?
-        .create()?;
+        .handle_access(AccessFs::from_all(abi))?;
+    if offered >= LANDLOCK_SCOPES {
+        ruleset = ruleset.scope(Scope::from_all(abi))?;
+    }
+    let mut ruleset = ruleset.create()?;
     let resolver = std::fs::canonicalize("/etc/resolv.conf").ok();
     let resolver = resolver.as_deref().and_then(Path::parent);
     let readable = READABLE.iter().map(Path::new).chain(resolver);
@@ -135,7 +144,8 @@ fn known(abi: u32) -> Result<ABI, ConfineError> {
         0..LANDLOCK_MIN => Err(ConfineError::Abi { abi }),
         2 => Ok(ABI::V2),
         3 | 4 => Ok(ABI::V3),
-        _ => Ok(ABI::V5),
+        5 => Ok(ABI::V5),
+        _ => Ok(ABI::V6),
     }
 }
 

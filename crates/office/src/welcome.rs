@@ -2,16 +2,11 @@
 //!
 //! Not for: what comes after it (`control`).
 
-use std::fs::File;
-use std::io::Read;
 use std::os::fd::OwnedFd;
 
 use sys::SysError;
 use sys::seqpacket::Seqpacket;
-use warrant::{Ask, Channel, ChannelError, Notice, Profiles, Tell, Welcome};
-
-/// Largest memory file of profiles: as many files of the largest size as the warden takes.
-const PROFILE_BYTES_MAX: u64 = 256 << 20;
+use warrant::{Ask, Channel, ChannelError, Notice, Profiles, ProfilesError, Tell, Welcome};
 
 /// All that the warden says first.
 #[derive(Debug)]
@@ -35,12 +30,10 @@ pub(crate) enum WelcomeError {
     Gone,
     #[error("the warden's first message is not a welcome")]
     Other,
-    #[error("the welcome came with {got} descriptors instead of 4")]
+    #[error("the welcome came with {got} descriptors instead of 3")]
     Descriptors { got: usize },
-    #[error("profiles: {0}")]
-    Read(#[from] std::io::Error),
-    #[error("profiles: {0}")]
-    Decode(#[from] postcard::Error),
+    #[error(transparent)]
+    Profiles(#[from] ProfilesError),
     #[error(transparent)]
     Sys(#[from] SysError),
 }
@@ -55,27 +48,16 @@ impl Welcomed {
             return Err(WelcomeError::Other);
         };
         let got = fds.len();
-        let [control, attach, audit, profiles] = fds
+        let [control, attach, profiles] = fds
             .try_into()
             .map_err(|_other: Vec<OwnedFd>| WelcomeError::Descriptors { got })?;
-        // The log opens its folder by path, under Landlock.
-        drop(audit);
         Ok(Self {
             word: *word,
             control,
             attach,
-            profiles: read(profiles)?,
+            profiles: Profiles::read(profiles)?,
         })
     }
-}
-
-/// Reads from the start: the file's position is shared with whoever held it before.
-fn read(file: OwnedFd) -> Result<Profiles, WelcomeError> {
-    let mut file = File::from(file);
-    std::io::Seek::rewind(&mut file)?;
-    let mut bytes = Vec::new();
-    file.take(PROFILE_BYTES_MAX).read_to_end(&mut bytes)?;
-    Ok(Profiles::decode(&bytes)?)
 }
 
 #[cfg(test)]
@@ -102,19 +84,19 @@ mod tests {
     }
 
     #[test]
-    fn takes_a_welcome_with_its_four_descriptors_and_nothing_else() {
+    fn takes_a_welcome_with_its_three_descriptors_and_nothing_else() {
         let (ours, theirs) = Seqpacket::pair().unwrap();
         let office = Channel::<Ask, Tell>::new(ours);
         let warden = Channel::<Tell, Ask>::new(theirs);
         let empty = Profiles { texts: Vec::new() }.encode().unwrap();
         let file = || sys::fds::memory_file(c"profiles", &empty).unwrap();
-        let fds = [file(), file(), file(), file()];
+        let fds = [file(), file(), file()];
         let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
         warden.send(&welcome(), &borrowed).unwrap();
         assert_eq!(Welcomed::receive(&office).unwrap().word.generation, 3);
-        warden.send(&welcome(), &borrowed[..3]).unwrap();
+        warden.send(&welcome(), &borrowed[..2]).unwrap();
         let short = Welcomed::receive(&office);
-        assert!(matches!(short, Err(WelcomeError::Descriptors { got: 3 })));
+        assert!(matches!(short, Err(WelcomeError::Descriptors { got: 2 })));
         warden.send(&Tell::Notice(Notice::Drain), &[]).unwrap();
         assert!(matches!(
             Welcomed::receive(&office),

@@ -122,6 +122,17 @@ fn welcome(channel: &Channel<Tell, warrant::Ask>, folder: &Path) {
         restarts: 0,
         audit_dir: folder.join("state/audit").display().to_string(),
     };
+    let profiles = profiles();
+    let profiles = sys::fds::memory_file(c"profiles", &profiles).unwrap();
+    let control = UnixListener::bind(folder.join("control.sock")).unwrap();
+    let attach = listen_at(&folder.join("attach.sock"), 16).unwrap();
+    let fds = [control.as_fd(), attach.as_fd(), profiles.as_fd()];
+    let tell = Tell::Notice(Notice::Welcome(Box::new(word)));
+    channel.send(&tell, &fds).unwrap();
+}
+
+/// The shipped profile `base` as it travels.
+fn profiles() -> Vec<u8> {
     let text = policy::embedded::shipped(ProfileKind::Jail, "base").unwrap();
     let base = ProfileText {
         kind: "jail".to_owned(),
@@ -129,19 +140,7 @@ fn welcome(channel: &Channel<Tell, warrant::Ask>, folder: &Path) {
         source: "shipped".to_owned(),
         text: text.to_owned(),
     };
-    let profiles = Profiles { texts: vec![base] }.encode().unwrap();
-    let profiles = sys::fds::memory_file(c"profiles", &profiles).unwrap();
-    let control = UnixListener::bind(folder.join("control.sock")).unwrap();
-    let attach = listen_at(&folder.join("attach.sock"), 16).unwrap();
-    let audit = std::fs::File::open(folder).unwrap();
-    let fds = [
-        control.as_fd(),
-        attach.as_fd(),
-        audit.as_fd(),
-        profiles.as_fd(),
-    ];
-    let tell = Tell::Notice(Notice::Welcome(Box::new(word)));
-    channel.send(&tell, &fds).unwrap();
+    Profiles { texts: vec![base] }.encode().unwrap()
 }
 
 fn next(client: &Seqpacket) -> FromOffice {
@@ -189,6 +188,8 @@ fn a_confined_office_runs_a_session_and_drains_with_its_log_whole() {
         panic!("no end");
     };
     assert_eq!(record, ExitRecord::exited(4));
+    running.warden.reload(2, b"broken");
+    running.warden.reload(3, &profiles());
     running.warden.notice(Notice::Drain);
     assert!(running.office.wait().unwrap().success());
     let audit = running.folder.path().join("state/audit");
@@ -198,6 +199,7 @@ fn a_confined_office_runs_a_session_and_drains_with_its_log_whole() {
         Kind::DaemonStarted,
         Kind::SessionStarted,
         Kind::SessionEnded,
+        Kind::PolicyReloaded,
         Kind::DaemonStopped,
     ] {
         assert!(kinds.contains(&kind), "{kind} in {kinds:?}");

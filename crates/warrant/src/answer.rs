@@ -4,7 +4,7 @@
 
 use std::net::Ipv4Addr;
 
-use model::{Layers, Limits};
+use model::{ExitRecord, Layers, Limits};
 use serde::{Deserialize, Serialize};
 
 use crate::request::ProcessId;
@@ -75,4 +75,6 @@ pub struct Refusal {
     pub remedy: String,
     /// True when the caller asked for something not permitted or malformed, false when the host failed.
     pub callers_fault: bool,
+    /// The end of a command that could not be executed, where that is the reason.
+    pub exit: Option<ExitRecord>,
 }

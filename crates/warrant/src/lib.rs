@@ -14,7 +14,7 @@ pub mod request;
 
 pub use answer::{Answer, Counters, Prepared, Refusal};
 pub use channel::{Channel, ChannelError};
-pub use notice::{Ended, Notice, OfficeConfig, ProfileText, Profiles, Welcome};
+pub use notice::{Ended, Notice, OfficeConfig, ProfileText, Profiles, ProfilesError, Welcome};
 pub use request::{ArgumentError, Command, KillReason, Launch, ProcessId, Request, Stdio};
 
 use serde::{Deserialize, Serialize};

@@ -2,24 +2,37 @@
 //!
 //! Not for: answers to requests.
 
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::os::fd::OwnedFd;
+
 use model::{ExitRecord, ProfileName, SessionId};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{Counters, Prepared};
 use crate::request::ProcessId;
 
+/// Largest memory file of profiles in bytes. Real ones have some tens of KiB; this is 1,024 files of
+/// the largest size that the warden takes.
+pub const PROFILES_BYTES_MAX: u64 = 256 << 20;
+
 /// Something that happened.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Notice {
     /// First message to an office.
     ///
-    /// Descriptors: control listener (stream), attach listener (seqpacket), audit folder, and a
-    /// memory file with [`Profiles`].
+    /// Descriptors: control listener (stream), attach listener (seqpacket), and a memory file with
+    /// [`Profiles`].
     Welcome(Box<Welcome>),
+    /// The warden judges by other profiles from now on; this is their generation.
+    ///
+    /// Descriptor: a memory file with [`Profiles`].
+    Profiles(u64),
     /// A jail that outlived the previous office, after `Welcome`; descriptors as for `Prepared`,
     /// without the operator's connection, which died with that office.
     Adopt(SessionId, ProfileName, Box<Prepared>),
-    /// A process other than the main one ended.
+    /// A process other than the main one ended. One that could not be executed never began: the
+    /// answer to its request says so.
     Exited(SessionId, ProcessId, ExitRecord),
     /// A jail is gone.
     Ended(Box<Ended>),
@@ -47,7 +60,7 @@ pub struct Welcome {
     pub generation: u64,
     /// How many offices came before this one; above 0, `Adopt` notices follow.
     pub restarts: u32,
-    /// The folder of the audit log as a path, for messages and for its Landlock rule.
+    /// The folder of the audit log. The office opens it by path and has a Landlock rule for it.
     pub audit_dir: String,
 }
 
@@ -84,20 +97,105 @@ pub struct ProfileText {
     pub text: String,
 }
 
+/// Profiles that can't travel, or that did not arrive whole.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfilesError {
+    /// The memory file can't be read.
+    #[error("profiles: {0}")]
+    Read(#[from] std::io::Error),
+    /// They exceed [`PROFILES_BYTES_MAX`].
+    #[error("profiles: more than {PROFILES_BYTES_MAX} bytes")]
+    TooLarge,
+    /// The bytes are not those of profiles.
+    #[error("profiles: {0}")]
+    Form(#[from] postcard::Error),
+    /// Something follows the profiles.
+    #[error("profiles: {bytes} bytes too many")]
+    Trailing {
+        /// How many.
+        bytes: usize,
+    },
+}
+
 impl Profiles {
     /// The form in which they travel in a memory file.
     ///
     /// # Errors
-    /// None that a list of texts can cause; the encoder's own.
-    pub fn encode(&self) -> Result<Vec<u8>, postcard::Error> {
-        postcard::to_allocvec(self)
+    /// [`ProfilesError::TooLarge`].
+    pub fn encode(&self) -> Result<Vec<u8>, ProfilesError> {
+        let bytes = postcard::to_allocvec(self)?;
+        if bytes.len() as u64 > PROFILES_BYTES_MAX {
+            return Err(ProfilesError::TooLarge);
+        }
+        Ok(bytes)
     }
 
-    /// Reads what [`Self::encode`] made.
+    /// Reads what [`Self::encode`] made, and nothing but that.
     ///
     /// # Errors
-    /// For bytes that are not of that form.
-    pub fn decode(bytes: &[u8]) -> Result<Self, postcard::Error> {
-        postcard::from_bytes(bytes)
+    /// For bytes that are not of that form, or more than that.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ProfilesError> {
+        let (profiles, rest) = postcard::take_from_bytes(bytes)?;
+        match rest.len() {
+            0 => Ok(profiles),
+            bytes => Err(ProfilesError::Trailing { bytes }),
+        }
+    }
+
+    /// Reads a memory file from its start: the position is shared with whoever held it before.
+    ///
+    /// # Errors
+    /// [`ProfilesError`]; no more than [`PROFILES_BYTES_MAX`] are read to find that out.
+    pub fn read(file: OwnedFd) -> Result<Self, ProfilesError> {
+        let mut file = File::from(file);
+        file.rewind()?;
+        let mut bytes = Vec::new();
+        file.take(PROFILES_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > PROFILES_BYTES_MAX {
+            return Err(ProfilesError::TooLarge);
+        }
+        Self::decode(&bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn profiles() -> Profiles {
+        let text = ProfileText {
+            kind: "jail".to_owned(),
+            name: "base".parse().unwrap(),
+            source: "test:base".to_owned(),
+            text: "version = 1\n".to_owned(),
+        };
+        Profiles { texts: vec![text] }
+    }
+
+    fn file(bytes: &[u8]) -> OwnedFd {
+        sys::fds::memory_file(c"profiles", bytes).unwrap()
+    }
+
+    #[test]
+    fn a_memory_file_is_read_whole_even_when_its_position_is_elsewhere() {
+        let mut file = File::from(file(&profiles().encode().unwrap()));
+        file.seek(std::io::SeekFrom::End(0)).unwrap();
+        assert_eq!(Profiles::read(file.into()).unwrap(), profiles());
+    }
+
+    #[test]
+    fn a_file_that_is_cut_longer_empty_or_too_large_is_refused() {
+        let good = profiles().encode().unwrap();
+        let cut = Profiles::read(file(&good[..good.len() - 1]));
+        assert!(matches!(cut, Err(ProfilesError::Form(_))));
+        let longer = Profiles::read(file(&[&good[..], b"x"].concat()));
+        assert!(matches!(longer, Err(ProfilesError::Trailing { bytes: 1 })));
+        let empty = Profiles::read(file(b""));
+        assert!(matches!(empty, Err(ProfilesError::Form(_))));
+        // A hole: the bytes take no memory until they are read.
+        let large = File::from(file(&good));
+        large.set_len(PROFILES_BYTES_MAX + 1).unwrap();
+        let large = Profiles::read(large.into());
+        assert!(matches!(large, Err(ProfilesError::TooLarge)));
     }
 }

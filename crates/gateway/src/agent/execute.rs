@@ -71,7 +71,7 @@ impl Agent {
     async fn deny(&self, capability: &str, fault: Fault) -> Fault {
         let capability: String = capability.chars().take(64).collect();
         let data = json!({ "capability": capability, "reason": fault.code() });
-        match self.record(Kind::CapabilityDenied, data).await {
+        match self.record_denial(data).await {
             Ok(()) => fault,
             Err(unrecorded) => unrecorded,
         }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::attach::{Exec, FromClient, FromOffice, Hello, Run};
-use control::{ExecRequest, LaunchRequest, Launched, Office, Process, Session};
-use warrant::{KillReason, ProcessId};
+use control::{ExecError, ExecRequest, Killer, LaunchRequest, Launched, Office, Process, Session};
+use warrant::ProcessId;
 
 use super::connection::{Connection, ConnectionError};
 use crate::respond::{self, Fault};
@@ -101,6 +101,10 @@ impl Client {
         };
         let mut process = match self.office.exec(request).await {
             Ok(process) => process,
+            Err(ExecError::NotExecuted { record, message }) => {
+                tracing::debug!(message, "exec failed");
+                return self.send(&FromOffice::Exited { record }, None).await;
+            }
             Err(error) => return self.refuse(&Fault::Exec(error)).await,
         };
         let stayed = self.stay_with_process(&mut process).await;
@@ -143,8 +147,9 @@ impl Client {
     }
 
     async fn end(&self, session: &Session) {
-        let killed = self.office.kill(session.id(), KillReason::Operator).await;
-        if let Err(error) = killed {
+        let uid = self.connection.peer().uid;
+        let killed = self.office.kill(session.id(), Killer::Disconnect { uid });
+        if let Err(error) = killed.await {
             tracing::debug!(session = %session.id(), %error, "jail of a client that left");
         }
     }

@@ -221,3 +221,38 @@ async fn a_hundred_idle_connections_do_not_reach_another_session() {
     let health = send(&jail.socket, &request("GET /chat/health", "", "")).await;
     assert_eq!(health.status, 200);
 }
+
+/// As many as can't be recorded one by one, within seconds.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_denied_capabilities_is_counted_but_does_not_fill_the_log() {
+    const FLOOD: usize = 1400;
+    let jail = Jail::plain().await;
+    let begun = std::time::Instant::now();
+    for _ in 0..FLOOD {
+        let denied = jail.call("POST /v1/sessions/x/kill", "").await;
+        assert_eq!(denied.problem(), problem(403, "operator_only"));
+    }
+    let seconds = usize::try_from(begun.elapsed().as_secs()).unwrap() + 2;
+    jail.bench
+        .warden
+        .end(&jail.session, model::ExitRecord::exited(0));
+    jail.bench.entry(Kind::SessionEnded).await;
+    let recorded = jail.bench.entries(Kind::CapabilityDenied).len();
+    let (first, rate) = (
+        egress::limits::DENIALS_FIRST as usize,
+        egress::limits::DENIALS_PER_SECOND as usize,
+    );
+    assert!(
+        (first + 1..first + rate * seconds).contains(&recorded),
+        "{recorded} in {seconds} s"
+    );
+    let alerts = jail.bench.entries(Kind::Alert);
+    assert!(
+        alerts
+            .iter()
+            .all(|alert| alert.data["kind"] == "capability.denied")
+    );
+    let count = |alert: &audit::Entry| alert.data["count"].as_u64().unwrap();
+    let counted: u64 = alerts.iter().map(count).sum();
+    assert_eq!(recorded as u64 + counted, FLOOD as u64);
+}

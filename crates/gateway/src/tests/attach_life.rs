@@ -6,7 +6,7 @@ use model::{ExitReason, ExitRecord, ProfileName};
 use warrant::{KillReason, Notice, ProcessId};
 
 use super::bench::{Bench, run};
-use super::warden::{Script, Seen};
+use super::warden::{Refuses, Script, Seen};
 
 /// What makes a good request a bad one.
 type Change = fn(&mut Run);
@@ -105,7 +105,7 @@ async fn requests_that_can_not_be_carried_out_are_refused_before_the_warden_hear
 #[tokio::test(flavor = "multi_thread")]
 async fn a_jail_that_can_not_be_built_is_a_refusal_with_its_step() {
     let bench = Bench::with(Script {
-        refuses: true,
+        refuses: Refuses::Launch,
         ..Script::default()
     });
     let client = bench.client(&Hello::Run(Box::new(run())));
@@ -195,7 +195,12 @@ async fn a_client_that_leaves_takes_its_jail_with_it() {
         .until(|seen| *seen == Seen::Kill(KillReason::Operator))
         .await;
     let ended = bench.entry(Kind::SessionEnded).await;
-    assert_eq!(ended.session, Some(gone));
+    assert_eq!(ended.session.as_ref(), Some(&gone));
+    let request = bench.entry(Kind::SessionKillRequested).await;
+    assert_eq!(request.principal, audit::Principal::Sheriff);
+    assert_eq!(request.session, Some(gone));
+    assert_eq!(request.data["reason"], "disconnected");
+    assert!(request.seq < ended.seq);
     assert_eq!(bench.office.registry().len(), 1);
     drop(staying);
 }
@@ -239,6 +244,47 @@ async fn a_further_process_is_recorded_and_its_exit_told() {
         refusal(&bench, &exec(unknown)).await,
         (404, "unknown_session".to_owned())
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_further_program_that_is_not_there_ends_with_its_code_and_not_with_sheriffs() {
+    for (reason, code) in [
+        (ExitReason::NotFound, 127),
+        (ExitReason::NotExecutable, 126),
+    ] {
+        let (bench, answer) = failed_exec(reason).await;
+        let record = ExitRecord::ended(reason);
+        assert_eq!(answer, FromOffice::Exited { record });
+        assert_eq!(record.code, code);
+        let ended = bench.entry(Kind::ExecEnded).await;
+        assert_eq!(ended.data["exit"]["code"], code);
+        assert_eq!(ended.data["cause"], "exec: the kernel said no");
+    }
+    // One that Sheriff could not start is another matter.
+    let (bench, answer) = failed_exec(ExitReason::StartFailed).await;
+    let FromOffice::Refused(problem) = answer else {
+        panic!("{answer:?}");
+    };
+    assert_eq!(problem.title, "exec: the kernel said no");
+    let ended = bench.entry(Kind::ExecEnded).await;
+    assert_eq!(ended.data["exit"]["code"], 125);
+}
+
+/// What the client of a process hears first that does not start for this reason.
+async fn failed_exec(reason: ExitReason) -> (Bench, FromOffice) {
+    let bench = Bench::with(Script {
+        exec_fails: Some(reason),
+        ..Script::default()
+    });
+    let (_client, session) = bench.start(run()).await;
+    let client = bench.client(&Hello::Exec(Box::new(Exec {
+        session,
+        argv: vec![b"missing".to_vec()],
+        env: Vec::new(),
+        terminal: None,
+    })));
+    let answer = client.receive().await.unwrap();
+    (bench, answer)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -218,9 +218,13 @@ pub(super) fn run() -> Run {
 }
 
 fn profiles() -> Profiles {
+    profiles_with("[budget]\negress_down = \"64B\"\n")
+}
+
+/// The profiles `base` and `small`, of which the second holds this.
+pub(super) fn profiles_with(own: &str) -> Profiles {
     let base = policy::embedded::shipped(policy::ProfileKind::Jail, "base").unwrap();
-    let small =
-        "version = 1\nname = \"small\"\nextends = \"base\"\n[budget]\negress_down = \"64B\"\n";
+    let small = format!("version = 1\nname = \"small\"\nextends = \"base\"\n{own}");
     let text = |name: &str, text: &str| ProfileText {
         kind: "jail".to_owned(),
         name: name.parse().unwrap(),
@@ -228,6 +232,6 @@ fn profiles() -> Profiles {
         text: text.to_owned(),
     };
     Profiles {
-        texts: vec![text("base", base), text("small", small)],
+        texts: vec![text("base", base), text("small", &small)],
     }
 }

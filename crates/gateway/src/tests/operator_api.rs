@@ -8,7 +8,7 @@ use tokio::net::UnixStream;
 use warrant::KillReason;
 
 use super::bench::{Bench, run};
-use super::warden::Seen;
+use super::warden::{Refuses, Script, Seen};
 use super::web::{Answer, request, send};
 
 async fn call(bench: &Bench, line: &str) -> Answer {
@@ -82,6 +82,91 @@ async fn pauses_resumes_and_kills_in_legal_order_only() {
         .filter(|seen| verbs.contains(seen))
         .collect();
     assert_eq!(asked, verbs);
+}
+
+/// Principal and reason of each entry of a kind.
+fn on_record(bench: &Bench, kind: Kind) -> Vec<(String, String)> {
+    let entries = bench.entries(kind);
+    let what = |entry: &audit::Entry| {
+        let reason = entry.data["reason"].as_str().unwrap_or_default();
+        (entry.principal.to_string(), reason.to_owned())
+    };
+    entries.iter().map(what).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_operators_do_is_on_record_under_their_uid() {
+    let bench = Bench::new();
+    let (client, session) = bench.start(run()).await;
+    let uid = sys::privileges::effective_user();
+    let operator = |reason: &str| vec![(format!("operator:{uid}"), reason.to_owned())];
+    for (verb, kind, reason) in [
+        ("pause", Kind::SessionPaused, ""),
+        ("resume", Kind::SessionResumed, ""),
+        ("stop", Kind::SessionStopRequested, ""),
+        ("kill", Kind::SessionKillRequested, "operator"),
+    ] {
+        assert_eq!(on_record(&bench, kind), []);
+        let line = format!("POST /v1/sessions/{session}/{verb}");
+        assert_eq!(call(&bench, &line).await.status, 204);
+        assert_eq!(on_record(&bench, kind), operator(reason));
+        let entry = bench.entries(kind).remove(0);
+        assert_eq!(entry.session.as_ref(), Some(&session));
+    }
+    client.receive().await.unwrap();
+    let late = call(&bench, &format!("POST /v1/sessions/{session}/kill")).await;
+    assert_eq!(late.problem(), (404, "unknown_session".to_owned()));
+    assert_eq!(bench.entries(Kind::SessionKillRequested).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_done_for_operators_that_is_not_on_record_but_a_left_jail_is_ended() {
+    let bench = Bench::new();
+    let (_running, first) = bench.start(run()).await;
+    let (client, second) = bench.start(run()).await;
+    let act = async |session: &model::SessionId, verb: &str| {
+        call(&bench, &format!("POST /v1/sessions/{session}/{verb}")).await
+    };
+    assert_eq!(act(&second, "pause").await.status, 204);
+    let before = bench.warden.seen();
+    assert!(before.contains(&Seen::Freeze));
+    bench.log.close().unwrap();
+    for (session, verb) in [
+        (&first, "pause"),
+        (&first, "stop"),
+        (&first, "kill"),
+        (&second, "resume"),
+    ] {
+        let answer = act(session, verb).await;
+        assert!(answer.json()["remedy"].as_str().unwrap().contains("room"));
+        assert_eq!(answer.problem(), (503, "not_recorded".to_owned()));
+    }
+    assert_eq!(bench.warden.seen(), before);
+    let list = call(&bench, "GET /v1/sessions").await.json();
+    let states = [0, 1].map(|index| list["sessions"][index]["state"].clone());
+    assert_eq!(states, ["running", "paused"]);
+    drop(client);
+    bench
+        .warden
+        .until(|seen| matches!(seen, Seen::Kill(_)))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_that_fails_is_taken_back_on_record() {
+    let bench = Bench::with(Script {
+        refuses: Refuses::Freeze,
+        ..Script::default()
+    });
+    let (_client, session) = bench.start(run()).await;
+    let line = format!("POST /v1/sessions/{session}/pause");
+    let answer = call(&bench, &line).await;
+    assert_eq!(answer.problem(), (500, "host_failed".to_owned()));
+    assert_eq!(bench.entries(Kind::SessionPaused).len(), 1);
+    let alert = bench.entries(Kind::Alert).remove(0);
+    assert_eq!(alert.data["what"], "the session could not be paused");
+    let detail = call(&bench, &format!("GET /v1/sessions/{session}")).await;
+    assert_eq!(detail.json()["state"], "running");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -90,6 +90,9 @@ async fn a_budget_that_was_half_used_runs_out_under_the_next_office() {
         .warden
         .until(|seen| *seen == Seen::Kill(KillReason::Budget))
         .await;
+    let request = bench.entries(Kind::SessionKillRequested).remove(0);
+    assert_eq!(request.principal, audit::Principal::Sheriff);
+    assert_eq!(request.data["reason"], "budget");
     drop(client);
 }
 

@@ -31,12 +31,26 @@ pub(crate) enum Seen {
 /// How this warden differs from one whose jails all stand.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Script {
-    /// Refuses to build.
-    pub(crate) refuses: bool,
+    /// What it refuses to do.
+    pub(crate) refuses: Refuses,
     /// The command of the jail can't be found.
     pub(crate) no_program: bool,
+    /// Further processes do not start, for this reason.
+    pub(crate) exec_fails: Option<ExitReason>,
     /// Added to the agent's uid, so that the tests' own is another.
     pub(crate) uid_offset: u32,
+}
+
+/// What a warden refuses to do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Refuses {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// To build jails.
+    Launch,
+    /// To freeze them.
+    Freeze,
 }
 
 /// A played warden.
@@ -74,6 +88,13 @@ impl FakeWarden {
 
     pub(crate) fn notice(&self, notice: Notice) {
         self.channel.send(&Tell::Notice(notice), &[]).unwrap();
+    }
+
+    /// Announces profiles of which the memory file holds these bytes.
+    pub(crate) fn reload(&self, generation: u64, bytes: &[u8]) {
+        let file = sys::fds::memory_file(c"profiles", bytes).unwrap();
+        let notice = Tell::Notice(Notice::Profiles(generation));
+        self.channel.send(&notice, &[file.as_fd()]).unwrap();
     }
 
     pub(crate) fn end(&self, session: &SessionId, record: ExitRecord) {
@@ -136,10 +157,11 @@ impl FakeWarden {
     fn answer(&self, tag: u64, request: Request, fds: Vec<OwnedFd>) {
         match request {
             Request::Launch(launch) => self.launch(tag, &launch, fds),
-            Request::Commit(session) => self.commit(tag, session),
+            Request::Commit(session) => self.commit(tag, &session),
             Request::Exec(session, _command) => {
                 self.note(Seen::Exec(session));
-                self.say(tag, Answer::Started(ProcessId(1)));
+                let exit = self.script.exec_fails.map(ExitRecord::ended);
+                self.say(tag, exit.map_or(Answer::Started(ProcessId(1)), failed));
             }
             Request::Signal(_, process, signal) => {
                 self.note(Seen::Signal(process, signal));
@@ -152,7 +174,11 @@ impl FakeWarden {
             }
             Request::Freeze(_) => {
                 self.note(Seen::Freeze);
-                self.say(tag, Answer::Done);
+                let answer = match self.script.refuses {
+                    Refuses::Freeze => Answer::Refused(refusal("freeze", "no freezer")),
+                    _ => Answer::Done,
+                };
+                self.say(tag, answer);
             }
             Request::Thaw(_) => {
                 self.note(Seen::Thaw);
@@ -164,7 +190,7 @@ impl FakeWarden {
 
     fn launch(&self, tag: u64, launch: &Launch, fds: Vec<OwnedFd>) {
         self.note(Seen::Launch(launch.session.clone()));
-        if self.script.refuses {
+        if self.script.refuses == Refuses::Launch {
             return self.say(
                 tag,
                 Answer::Refused(refusal("cgroup", "no memory controller")),
@@ -191,14 +217,14 @@ impl FakeWarden {
             .unwrap();
     }
 
-    fn commit(&self, tag: u64, session: SessionId) {
+    fn commit(&self, tag: u64, session: &SessionId) {
+        self.note(Seen::Commit(session.clone()));
         if self.script.no_program {
             self.say(tag, Answer::Refused(refusal("exec", "no such program")));
-            self.end(&session, ExitRecord::ended(ExitReason::NotFound));
+            self.end(session, ExitRecord::ended(ExitReason::NotFound));
         } else {
             self.say(tag, Answer::Started(ProcessId::MAIN));
         }
-        self.note(Seen::Commit(session));
     }
 
     fn note(&self, seen: Seen) {
@@ -231,12 +257,20 @@ impl FakeWarden {
     }
 }
 
+fn failed(exit: ExitRecord) -> Answer {
+    Answer::Refused(Refusal {
+        exit: Some(exit),
+        ..refusal("exec", "the kernel said no")
+    })
+}
+
 fn refusal(step: &str, message: &str) -> Refusal {
     Refusal {
         step: step.to_owned(),
         message: message.to_owned(),
         remedy: "see the manual".to_owned(),
         callers_fault: false,
+        exit: None,
     }
 }
 

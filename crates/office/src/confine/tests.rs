@@ -3,6 +3,8 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::process::Command;
 
 use super::*;
@@ -52,6 +54,46 @@ fn no_program_can_be_started_and_the_network_is_there() {
         TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         sys::fds::memory_file(c"token", b"x").unwrap();
     });
+}
+
+/// Without the filter of system calls, which denies most signals anyway.
+#[test]
+fn processes_and_abstract_sockets_outside_are_out_of_reach_and_its_own_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_owned();
+    let folders = Folders {
+        audit: path.clone(),
+        sessions: path,
+    };
+    let scoped = sys::landlock::landlock_abi().unwrap() >= LANDLOCK_SCOPES;
+    let sleep = || Command::new("/usr/bin/sleep").arg("60").spawn().unwrap();
+    let (mut before, mut after) = (sleep(), sleep());
+    let outside = listen("outside");
+    let thread = tasks::thread("scoped", move || {
+        reach(&outside).unwrap();
+        before.kill().unwrap();
+        before.wait().unwrap();
+        sys::privileges::set_no_new_privs().unwrap();
+        restrict_reach(&folders).unwrap();
+        let denied = |error: std::io::Error| error.kind() == ErrorKind::PermissionDenied;
+        assert_eq!(reach(&outside).is_err_and(denied), scoped);
+        assert_eq!(after.kill().is_err_and(denied), scoped);
+        reach(&listen("inside")).unwrap();
+        after
+    });
+    let mut after = thread.unwrap().join().unwrap();
+    after.kill().unwrap();
+    after.wait().unwrap();
+}
+
+/// Listens under an abstract name that no other test run has.
+fn listen(name: &str) -> UnixListener {
+    let name = format!("sheriff-confine-{name}-{}", std::process::id());
+    UnixListener::bind_addr(&SocketAddr::from_abstract_name(name).unwrap()).unwrap()
+}
+
+fn reach(listener: &UnixListener) -> std::io::Result<UnixStream> {
+    UnixStream::connect_addr(&listener.local_addr().unwrap())
 }
 
 #[test]
