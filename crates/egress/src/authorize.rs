@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::clock;
 use crate::exchange::Exchange;
 use crate::meter::Account;
-use crate::noise::Admission;
+use crate::noise::{Admission, Noise};
 use crate::reason::Cause;
 use crate::record::Recorder;
 use crate::refusal::Refusal;
@@ -48,7 +48,8 @@ pub(crate) struct Permit {
     pub(crate) connect: Option<SocketAddr>,
 }
 
-/// Judges and records. `Ok` means that the decision is in the log.
+/// Judges and records. `Ok` means that the decision is in the log. A refusal is in there, too, unless
+/// the session has been refused so often that only some of it is recorded; its answer then says so.
 pub(crate) async fn authorize(
     session: &Session,
     recorder: &Recorder,
@@ -78,7 +79,8 @@ pub(crate) async fn authorize(
             connect: decision.connect,
         });
     }
-    Err(deny(session, recorder, event, &account).await)
+    let noise = verdict.status.map(|_denied| &session.denials);
+    Err(deny_or_count(session, recorder, noise, (event, &account)).await)
 }
 
 /// Resolves once the session's policy denies what it had allowed.
@@ -104,22 +106,40 @@ pub(crate) async fn turn_away(
     let verdict = Verdicted::refused(cause, None);
     let event = unjudged.event(session, &verdict);
     let account = session.meter.open(&event.host, event.verdict);
-    match session.noise.admit() {
-        Admission::Record { suppressed } => {
-            note_suppressed(session, recorder, suppressed);
-            deny(session, recorder, event, &account).await
-        }
-        Admission::Suppress => {
+    deny_or_count(session, recorder, Some(&session.noise), (event, &account)).await
+}
+
+/// Records a denial, or counts it when `noise` has heard too many. The verdict is the same.
+async fn deny_or_count(
+    session: &Session,
+    recorder: &Recorder,
+    noise: Option<&Noise>,
+    (event, account): (EgressEvent, &Account),
+) -> Refusal {
+    match noise.map(Noise::admit) {
+        Some(Admission::Suppress) => {
             account.deny();
-            refusal(&event)
+            Refusal {
+                next_steps: respond::next_steps_unrecorded(&event.reason, &event.host),
+                ..refusal(&event)
+            }
         }
+        Some(Admission::Record { suppressed }) => {
+            note_suppressed(session, recorder, suppressed);
+            deny(session, recorder, event, account).await
+        }
+        None => deny(session, recorder, event, account).await,
     }
 }
 
 /// Records how many denials were counted and not recorded one by one.
 pub(crate) fn note_suppressed(session: &Session, recorder: &Recorder, suppressed: u64) {
     if suppressed > 0 {
-        let data = json!({ "alert": "denials_suppressed", "count": suppressed });
+        let data = json!({
+            "alert": "denials_suppressed",
+            "kind": "egress.decision",
+            "count": suppressed,
+        });
         recorder.alert(&session.id, data);
     }
 }

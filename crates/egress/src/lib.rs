@@ -26,7 +26,7 @@ mod hello;
 pub mod limits;
 mod message;
 mod meter;
-mod noise;
+pub mod noise;
 mod pipes;
 pub mod proxy;
 mod purse;
@@ -42,6 +42,7 @@ mod transparent;
 mod upstream;
 
 pub use fetch::{FetchError, FetchRequest, FetchResponse};
+pub use noise::{Admission, Noise};
 pub use proxy::{Listeners, Proxy, ProxyParts, ServeError};
 pub use reason::Cause;
 pub use refusal::Refusal;

@@ -81,6 +81,12 @@ pub const TEXT_MAX: usize = 256;
 /// Denials per second that need no decision of policy (DNS questions, malformed requests, refused
 /// connections) and are recorded one by one; the rest is counted. A flood must not fill the disk.
 pub const NOISE_PER_SECOND: u32 = 10;
+/// Denials of one session that are recorded one by one whatever their rate: enough for every step of
+/// an honest program that meets its limits.
+pub const DENIALS_FIRST: u32 = 1000;
+/// Denials per second of one session that are recorded one by one after those; the rest is counted.
+/// At some 600 bytes a line that is 1 GB a day, against that much in minutes without a bound.
+pub const DENIALS_PER_SECOND: u32 = 20;
 /// Longest DNS message over TCP that is read; questions are a few hundred bytes.
 pub const DNS_MESSAGE_MAX: usize = 4096;
 /// DNS questions of one session that are answered per second; the rest is dropped, like any

@@ -1,27 +1,31 @@
-//! Keeps a flood of cheap denials out of the log: so many a second are recorded, the rest counted.
+//! Keeps a flood of denials out of the log: so many a second are recorded, the rest counted.
 //!
-//! Not for: verdicts of policy, which are always recorded.
+//! Not for: permissions, which are always recorded, nor for verdicts, which stay the same.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A count per second of wall-clock time.
+use crate::limits::{DENIALS_FIRST, DENIALS_PER_SECOND};
+
+/// A count per second of wall-clock time, after an allowance of its own.
 #[derive(Debug)]
-pub(crate) struct Noise {
+pub struct Noise {
     per_second: u32,
     window: Mutex<Window>,
 }
 
 #[derive(Debug)]
 struct Window {
+    /// What is left of the allowance.
+    first: u32,
     since: Instant,
     admitted: u32,
     suppressed: u64,
 }
 
 /// What to do with one more event.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Admission {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admission {
     /// Record it, after a note of so many that were not.
     Record {
         /// Events suppressed since the last note; mostly 0.
@@ -32,8 +36,21 @@ pub(crate) enum Admission {
 }
 
 impl Noise {
+    /// The bound on what one session's denials may write: the first [`DENIALS_FIRST`], then
+    /// [`DENIALS_PER_SECOND`].
+    #[must_use]
+    pub fn of_denials() -> Self {
+        Self::after(DENIALS_FIRST, DENIALS_PER_SECOND)
+    }
+
+    /// So many a second, from the first one on.
     pub(crate) fn new(per_second: u32) -> Self {
+        Self::after(0, per_second)
+    }
+
+    fn after(first: u32, per_second: u32) -> Self {
         let window = Window {
+            first,
             since: Instant::now(),
             admitted: 0,
             suppressed: 0,
@@ -44,18 +61,22 @@ impl Noise {
         }
     }
 
-    pub(crate) fn admit(&self) -> Admission {
+    /// Counts one more event and says whether it is to be recorded.
+    pub fn admit(&self) -> Admission {
         self.admit_at(Instant::now())
     }
 
     /// Takes the count of what was suppressed and not noted yet.
-    pub(crate) fn take_suppressed(&self) -> u64 {
-        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut window.suppressed)
+    pub fn take_suppressed(&self) -> u64 {
+        std::mem::take(&mut self.window().suppressed)
     }
 
     fn admit_at(&self, now: Instant) -> Admission {
-        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut window = self.window();
+        if let Some(rest) = window.first.checked_sub(1) {
+            window.first = rest;
+            return Admission::Record { suppressed: 0 };
+        }
         if now.saturating_duration_since(window.since) >= Duration::from_secs(1) {
             window.since = now;
             window.admitted = 0;
@@ -68,6 +89,10 @@ impl Noise {
         Admission::Record {
             suppressed: std::mem::take(&mut window.suppressed),
         }
+    }
+
+    fn window(&self) -> MutexGuard<'_, Window> {
+        self.window.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -87,5 +112,19 @@ mod tests {
         let later = start + Duration::from_secs(1);
         assert_eq!(noise.admit_at(later), Admission::Record { suppressed: 3 });
         assert_eq!(noise.take_suppressed(), 0);
+    }
+
+    #[test]
+    fn an_allowance_comes_before_the_rate_and_is_not_renewed() {
+        let noise = Noise::after(3, 1);
+        let start = Instant::now();
+        for _ in 0..4 {
+            assert_eq!(noise.admit_at(start), Admission::Record { suppressed: 0 });
+        }
+        assert_eq!(noise.admit_at(start), Admission::Suppress);
+        let later = start + Duration::from_secs(60);
+        assert_eq!(noise.admit_at(later), Admission::Record { suppressed: 1 });
+        assert_eq!(noise.admit_at(later), Admission::Suppress);
+        assert_eq!(noise.take_suppressed(), 1);
     }
 }

@@ -22,7 +22,8 @@ pub struct Refusal {
     pub port: u16,
     /// The rule that decided, when one did.
     pub rule: Option<String>,
-    /// The same id as in the log.
+    /// The same id as in the log. After very many denials of one session only some are recorded one
+    /// by one; `next_steps` of the others says that their id is not in the log.
     pub id: EventId,
     /// What the reader can do about it.
     pub next_steps: Vec<String>,

@@ -92,6 +92,19 @@ pub(crate) fn text(reason: &str) -> &'static str {
 
 /// What the reader of a denial can do.
 pub(crate) fn next_steps(reason: &str, host: &str, id: &EventId) -> Vec<String> {
+    let why = format!("the operator sees more with `sheriff egress why {id}`");
+    own_step(reason, host).into_iter().chain([why]).collect()
+}
+
+/// The same for a denial that was counted and not recorded.
+pub(crate) fn next_steps_unrecorded(reason: &str, host: &str) -> Vec<String> {
+    let counted = "too many denials: this one was counted, and its id is not in the log";
+    let slow = "slow down: denials are recorded one by one again when there are fewer";
+    let ours = [counted.to_owned(), slow.to_owned()];
+    own_step(reason, host).into_iter().chain(ours).collect()
+}
+
+fn own_step(reason: &str, host: &str) -> Option<String> {
     let own = match reason {
         "not_in_allowlist" | "port_not_allowed" => {
             format!(
@@ -114,13 +127,9 @@ pub(crate) fn next_steps(reason: &str, host: &str, id: &EventId) -> Vec<String> 
         "not_tls" => "speak TLS on this port, or have the operator allow another port".to_owned(),
         "budget_exceeded" => "ask the operator for a larger budget".to_owned(),
         "too_many_connections" => "close connections that are no longer needed".to_owned(),
-        _ => return vec![why(id)],
+        _ => return None,
     };
-    vec![own, why(id)]
-}
-
-fn why(id: &EventId) -> String {
-    format!("the operator sees more with `sheriff egress why {id}`")
+    Some(own)
 }
 
 const fn phrase(status: u16) -> &'static str {

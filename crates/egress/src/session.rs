@@ -43,6 +43,8 @@ pub struct Session {
     pub(crate) doormen: Arc<Semaphore>,
     pub(crate) lookups: Arc<Semaphore>,
     pub(crate) noise: Noise,
+    /// Denials that policy, or a budget, decided.
+    pub(crate) denials: Noise,
     pub(crate) questions: Noise,
     rules: watch::Sender<Rules>,
     /// Set once the session is served; for what is recorded at its very end.
@@ -74,6 +76,7 @@ impl Session {
             doormen: Arc::new(Semaphore::new(SESSION_TURNED_AWAY)),
             lookups: Arc::new(Semaphore::new(SESSION_LOOKUPS)),
             noise: Noise::new(NOISE_PER_SECOND),
+            denials: Noise::of_denials(),
             questions: Noise::new(DNS_PER_SECOND),
             rules: watch::Sender::new(Rules { policy, generation }),
             recorder: OnceLock::new(),
@@ -138,7 +141,9 @@ impl Session {
             tracing::debug!(session = %self.id, cut, "connections were cut at the session's end");
         }
         if let Some(recorder) = self.recorder.get() {
-            note_suppressed(self, recorder, self.noise.take_suppressed());
+            for noise in [&self.noise, &self.denials] {
+                note_suppressed(self, recorder, noise.take_suppressed());
+            }
         }
     }
 

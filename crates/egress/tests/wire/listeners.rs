@@ -4,9 +4,10 @@ use std::io::{Read, Write};
 use std::net::UdpSocket;
 
 use model::Via;
+use sheriff_egress::limits::{DENIALS_FIRST, DENIALS_PER_SECOND};
 
-use crate::origin::Origin;
-use crate::stand::{PATIENCE, Stand, denial, dial, eventually, exchange, read_exact};
+use crate::origin::{Origin, ok};
+use crate::stand::{PATIENCE, Stand, denial, dial, eventually, exchange, read_answer, read_exact};
 
 fn question(name: &[u8]) -> Vec<u8> {
     let mut message = vec![0xab, 0xcd, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
@@ -98,6 +99,70 @@ fn a_flood_of_questions_is_counted_but_does_not_fill_the_log() {
     assert!(events.len() < 100, "{} events", events.len());
     assert_eq!(stand.session.usage().denied, 500);
     assert!(stand.log_text().contains("denials_suppressed"));
+}
+
+/// What so many denials of policy on one connection were told.
+fn flood(stand: &Stand, count: usize) -> Vec<serde_json::Value> {
+    let mut stream = stand.dial();
+    let request = b"GET http://b.test/ HTTP/1.1\r\nHost: b.test\r\n\r\n";
+    let told = (0..count).map(|_| {
+        stream.write_all(request).unwrap();
+        let (head, body) = read_answer(&mut stream);
+        assert_eq!(denial(&head), (403, "not_in_allowlist".to_owned()));
+        serde_json::from_str(&body).unwrap()
+    });
+    told.collect()
+}
+
+/// Whether an answer says that its id leads to the log.
+fn leads_to_the_log(told: &serde_json::Value) -> bool {
+    let text = told.to_string();
+    let counted = text.contains("its id is not in the log");
+    assert_eq!(text.contains("sheriff egress why e-"), !counted, "{text}");
+    !counted
+}
+
+#[test]
+fn a_flood_of_judged_denials_has_the_same_verdict_but_does_not_fill_the_log() {
+    let origin = Origin::http(ok("hi"));
+    let stand = Stand::new(&[origin.rule("a.test", 80)]);
+    let begun = std::time::Instant::now();
+    let first = usize::try_from(DENIALS_FIRST).unwrap();
+    assert!(flood(&stand, first).iter().all(leads_to_the_log));
+    assert_eq!(stand.events().len(), first);
+    let told = flood(&stand, 1000);
+    assert!(told.iter().any(|one| !leads_to_the_log(one)));
+    let log = stand.log_text();
+    for one in told {
+        let id = one["id"].as_str().unwrap();
+        assert_eq!(log.contains(id), leads_to_the_log(&one), "{one}");
+    }
+    // What is allowed is on record all the same.
+    let get = "GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n";
+    assert!(stand.ask(get).ends_with("hi"));
+    let seconds = begun.elapsed().as_secs() + 2;
+    let events = stand.finish();
+    let allowed = events.iter().filter(|event| event.host == "a.test").count();
+    assert_eq!(allowed, 2);
+    let denied = (events.len() - allowed) as u64;
+    let most = u64::from(DENIALS_FIRST) + u64::from(DENIALS_PER_SECOND) * seconds;
+    assert!(denied <= most, "{denied} in {seconds} s");
+    assert_eq!(stand.session.usage().denied, 2000);
+    assert_eq!(denied + suppressed(&stand), 2000);
+}
+
+/// How many denials were counted instead of recorded, by the log's own account.
+fn suppressed(stand: &Stand) -> u64 {
+    let text = stand.log_text();
+    let entries = text
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    entries
+        .filter(|entry| {
+            entry.pointer("/data/alert") == Some(&serde_json::json!("denials_suppressed"))
+        })
+        .map(|entry| entry.pointer("/data/count").unwrap().as_u64().unwrap())
+        .sum()
 }
 
 #[test]
