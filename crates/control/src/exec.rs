@@ -59,6 +59,9 @@ pub enum ExecError {
     /// No such session.
     #[error("no session {0} is alive")]
     Unknown(SessionId),
+    /// Another user started it: what runs in it acts as that user on its workspace.
+    #[error("session {0} belongs to another user")]
+    Foreign(SessionId),
     /// Its command does not run.
     #[error("session {session} is {state}")]
     NotRunning {
@@ -99,7 +102,7 @@ impl Office {
             connection,
             operator_uid: uid,
         } = request;
-        let (session, place) = self.place_for(&exec.session)?;
+        let (session, place) = self.place_for(&exec.session, uid)?;
         let command = checked(&exec, fds.len())?;
         let event = |kind| Event::new(kind, Principal::Operator { uid });
         let data = json!({ "argv": command::listed(&exec.argv), "arguments": exec.argv.len() });
@@ -122,10 +125,17 @@ impl Office {
         }
     }
 
-    fn place_for(&self, id: &SessionId) -> Result<(Arc<Session>, OwnedSemaphorePermit), ExecError> {
+    fn place_for(
+        &self,
+        id: &SessionId,
+        uid: u32,
+    ) -> Result<(Arc<Session>, OwnedSemaphorePermit), ExecError> {
         let session = self
             .living(id)
             .map_err(|_unknown| ExecError::Unknown(id.clone()))?;
+        if uid != 0 && uid != session.facts().operator_uid {
+            return Err(ExecError::Foreign(id.clone()));
+        }
         let state = session.life().state;
         if state != State::Running {
             let session = id.clone();

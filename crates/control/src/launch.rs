@@ -264,16 +264,14 @@ impl Office {
         session: &Arc<Session>,
         receipt: Receipt,
     ) -> Result<Started, LaunchError> {
+        // Running from here on: the command may have spoken before the warden's answer is heard.
+        self.go_on(session, receipt);
         let committed = self.parts.warden.commit(session.id().clone()).await;
         match committed {
-            Ok(started) => {
-                self.go_on(session, receipt);
-                Ok(started)
-            }
+            Ok(started) => Ok(started),
             Err(WardenError::Refused(refusal)) if self.is_over(session).await => {
                 // No such program, or none that can be executed: an end like any other.
                 tracing::debug!(session = %session.id(), reason = refusal.message, "exec failed");
-                self.go_on(session, receipt);
                 Ok(Started {
                     process: ProcessId::MAIN,
                     terminal: None,

@@ -211,6 +211,7 @@ const fn exec_class(error: &ExecError) -> Class<'_> {
         ExecError::Command(_) => (400, "bad_command"),
         ExecError::Descriptors { .. } => (400, "bad_descriptors"),
         ExecError::Unknown(_) => (404, "unknown_session"),
+        ExecError::Foreign(_) => (403, "not_yours"),
         ExecError::NotRunning { .. } => (409, "wrong_state"),
         ExecError::Full(_) => (503, "too_many_processes"),
         ExecError::NotRecorded(_) => (503, "not_recorded"),
