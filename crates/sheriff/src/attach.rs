@@ -57,7 +57,10 @@ pub(crate) enum AttachError {
     Refused(Problem),
     #[error("the daemon closed the connection before the command started")]
     ClosedEarly,
-    #[error("the daemon went away; the jail is being ended")]
+    #[error(
+        "the connection to the daemon was lost; unless all of it is gone, the jail goes on without \
+         this client: see `sheriff ps`"
+    )]
     DaemonGone,
     #[error("the daemon sent {what}")]
     Unexpected { what: String },

@@ -19,7 +19,7 @@ use clap::Parser;
 fn main() -> ExitCode {
     let cli = match args::Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return render::usage(&error),
+        Err(error) => return render::usage(&error, starts_something()),
     };
     match commands::run(cli.command, &cli.sockets) {
         Ok(code) => code.into(),
@@ -28,4 +28,10 @@ fn main() -> ExitCode {
             failure.exit_code().into()
         }
     }
+}
+
+/// Whether the command line, which could not be read, asks for `run` or `exec`.
+fn starts_something() -> bool {
+    let mut words = std::env::args_os().skip(1).take_while(|word| word != "--");
+    words.any(|word| word == "run" || word == "exec")
 }

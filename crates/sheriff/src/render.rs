@@ -16,6 +16,8 @@ pub(crate) mod verdict;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use model::exit::EXIT_START_FAILED;
+
 pub(crate) use self::json::pretty;
 pub(crate) use self::output::Output;
 pub(crate) use self::style::{Paint, Style};
@@ -24,8 +26,12 @@ pub(crate) use self::table::Table;
 use crate::failure::Failure;
 
 /// Prints clap's own message: help to standard output, errors to standard error.
-pub(crate) fn usage(error: &clap::Error) -> ExitCode {
-    let code = u8::try_from(error.exit_code()).unwrap_or(u8::MAX);
+pub(crate) fn usage(error: &clap::Error, starts: bool) -> ExitCode {
+    let code = match error.exit_code() {
+        // `run` and `exec` end with their command's code, so a mistake of ours needs one of its own.
+        2 if starts => EXIT_START_FAILED,
+        code => u8::try_from(code).unwrap_or(u8::MAX),
+    };
     match error.print() {
         Ok(()) => code.into(),
         // Nobody reads: the code still says what there was to say.

@@ -41,6 +41,8 @@ pub(crate) struct Ending {
 pub(super) struct Conversation {
     socket: Seqpacket,
     signals: Collected,
+    /// A signal was sent before the start was heard of.
+    early: bool,
     interrupts: Interrupts,
     streams: Streams,
     started: bool,
@@ -68,6 +70,7 @@ impl Conversation {
         Ok(Self {
             socket,
             signals,
+            early: false,
             interrupts: Interrupts::default(),
             streams,
             started: false,
@@ -122,9 +125,12 @@ impl Conversation {
                 continue;
             }
             let signal = u8::try_from(number).unwrap_or(u8::MAX);
-            if !self.started {
+            // The command may have started already without our having heard of it, so the first
+            // signal goes to it all the same; a second one is for us.
+            if !self.started && self.early {
                 return Err(AttachError::Cancelled { signal });
             }
+            self.early = !self.started;
             if number == signal::INTERRUPT && self.interrupts.is_second(Instant::now()) {
                 return Err(AttachError::Abandoned { signal });
             }

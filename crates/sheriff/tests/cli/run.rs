@@ -165,7 +165,7 @@ fn a_refusal_is_125_with_cause_and_remedy_made_harmless() {
 fn a_lost_daemon_is_125_before_the_start_and_137_after_it() {
     for (started, code, word) in [
         (false, 125, "before the command started"),
-        (true, 137, "went away"),
+        (true, 137, "goes on without this client"),
     ] {
         let office = Office::new();
         let child = office.start(&["run", "--", "prog"]);
@@ -216,10 +216,12 @@ fn a_second_interrupt_in_a_row_closes_the_connection() {
 }
 
 #[test]
-fn a_signal_before_the_start_calls_it_off() {
+fn a_second_signal_before_the_start_calls_it_off() {
     let office = Office::new();
     let child = office.start(&["run", "--", "prog"]);
     let client = office.meet();
+    send_signal(&child, "-TERM");
+    assert_eq!(client.hear(), Some(FromClient::Signal(15)));
     send_signal(&child, "-TERM");
     assert_eq!(client.hear(), None);
     assert_eq!(client.leave(child).status.code(), Some(143));
@@ -249,7 +251,7 @@ fn what_fails_on_our_side_fails_before_anything_is_asked_for() {
         assert!(!office.has_visitor(Duration::ZERO), "{args:?}");
     }
     let output = office
-        .start(&["run", "--", "prog", &long])
+        .start(&["run", "--", "prog", &long, &long])
         .wait_with_output()
         .unwrap();
     assert_eq!(output.status.code(), Some(125));
@@ -257,16 +259,17 @@ fn what_fails_on_our_side_fails_before_anything_is_asked_for() {
 }
 
 #[test]
-fn a_wrong_command_line_is_2_and_asks_for_nothing() {
+fn a_wrong_command_line_is_refused_and_asks_for_nothing() {
     let office = Office::new();
-    for args in [
-        &["run"][..],
-        &["run", "prog"],
-        &["run", "--limit", "x", "--", "prog"],
-        &["dance"],
+    // Where the command's own code is returned, a mistake of ours has one of its own.
+    for (args, code) in [
+        (&["run"][..], 125),
+        (&["run", "prog"], 125),
+        (&["run", "--limit", "x", "--", "prog"], 125),
+        (&["dance"], 2),
     ] {
         let output = command(office.folder(), args).output().unwrap();
-        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert_eq!(output.status.code(), Some(code), "{args:?}");
         assert!(!stderr(&output).is_empty() && output.stdout.is_empty());
     }
     assert!(!office.has_visitor(Duration::ZERO));
