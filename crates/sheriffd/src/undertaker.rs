@@ -5,11 +5,15 @@
 //! to remove them. Not for: jails of a living warden.
 
 use std::io::{PipeReader, PipeWriter, Read, pipe};
+use std::time::{Duration, Instant};
 
 use jail::Cgroups;
 use sys::child::{detach, fork_alone, wait};
 
 use crate::folders::Remains;
+
+/// How long the removal of files is tried.
+const REMOVAL: Duration = Duration::from_secs(5);
 
 /// Watches over the warden. Dropping it lets the undertaker finish, and waits for that.
 #[derive(Debug)]
@@ -77,7 +81,12 @@ fn watch(mut lifeline: PipeReader, cgroups: &Cgroups, remains: &Remains) {
     if let Err(error) = cgroups.sweep() {
         tracing::error!(%error, "undertaker: cgroups are left");
     }
-    if let Err(error) = remains.remove() {
-        tracing::error!(%error, "undertaker: files are left");
+    // The office, which ends by itself, may still be writing below a private folder.
+    let until = Instant::now() + REMOVAL;
+    while let Err(error) = remains.remove() {
+        if Instant::now() >= until {
+            return tracing::error!(%error, "undertaker: files are left");
+        }
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
