@@ -2,15 +2,17 @@
 //!
 //! Not for: which layer stops what (`layers`), nor deaths (`crash`).
 
-//mod destinations;
+mod destinations;
+mod detours;
 mod files;
-//mod framing;
-//mod gateway;
+mod framing;
+mod gateway;
 mod limits;
 mod namespaces;
+mod planting;
 mod probe;
 mod processes;
 mod setup;
 mod sockets;
 mod syscalls;
-//mod tunnels;
+mod tunnels;

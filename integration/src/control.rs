@@ -11,13 +11,35 @@ use crate::harness::{Child, Daemon, Jail, PATIENCE, eventually};
 fn waiting(daemon: &Daemon) -> (Jail, Child, String) {
     let jail = Jail::on(daemon);
     let child = jail.start(&["/bin/bash", "-c", "echo id=$SHERIFF_SESSION.; cat"]);
-    let text = child.await_text(".", PATIENCE);
-    let id = text
-        .trim()
-        .trim_start_matches("id=")
-        .trim_end_matches('.')
-        .to_owned();
+    let id = id_of(&child);
+    let running = || {
+        let list = daemon.json(&["ps", "--json"]);
+        let mut sessions = list["sessions"].as_array()?.iter();
+        let line = sessions.find(|line| line["session"] == id.as_str())?;
+        (line["state"] == "running").then_some(())
+    };
+    eventually("a jail that runs", running);
     (jail, child, id)
+}
+
+/// The id that a command said as `id=ID.`.
+fn id_of(child: &Child) -> String {
+    let text = child.await_text(".", PATIENCE);
+    let id = text.trim().trim_start_matches("id=");
+    id.trim_end_matches('.').to_owned()
+}
+
+#[test]
+fn a_command_that_has_spoken_is_running_and_can_be_joined() {
+    let daemon = Daemon::ephemeral();
+    for _round in 0..10 {
+        let jail = Jail::on(&daemon);
+        let child = jail.start(&["/bin/bash", "-c", "echo id=$SHERIFF_SESSION.; cat"]);
+        let id = id_of(&child);
+        daemon.sheriff(&["exec", &id, "--", "/bin/true"]).ok();
+        daemon.sheriff(&["kill", &id]).ok();
+        child.wait(PATIENCE);
+    }
 }
 
 #[test]
@@ -62,10 +84,9 @@ fn exec_enters_the_same_jail_with_its_own_code_and_no_more_rights() {
         text.contains("cat"),
         "the jail's own process is not there: {outcome}"
     );
-    assert_eq!(
-        daemon.sheriff(&["exec", &id, "--", "no-such-program"]).code,
-        127
-    );
+    daemon
+        .sheriff(&["exec", &id, "--", "no-such-program"])
+        .ended_with(127);
     child.close_input();
     assert_eq!(child.wait(PATIENCE).code(), 0);
     assert_ne!(daemon.sheriff(&["exec", &id, "--", "/bin/true"]).code, 0);
@@ -77,12 +98,7 @@ fn kill_ends_a_jail_that_ignores_everything() {
     let jail = Jail::on(&daemon);
     let script = "trap '' TERM INT HUP; echo id=$SHERIFF_SESSION.; while :; do sleep 1; done";
     let child = jail.start(&["/bin/bash", "-c", script]);
-    let text = child.await_text(".", PATIENCE);
-    let id = text
-        .trim()
-        .trim_start_matches("id=")
-        .trim_end_matches('.')
-        .to_owned();
+    let id = id_of(&child);
     daemon.sheriff(&["kill", &id]).ok();
     assert_eq!(child.wait(PATIENCE).code(), 137);
     let report: Value = serde_json::from_slice(&std::fs::read(jail.report()).unwrap()).unwrap();

@@ -67,9 +67,9 @@ fn a_websocket_works_through_a_tunnel() {
 }
 
 #[test]
-fn a_websocket_in_clear_works_through_a_transparent_connection() {
+fn a_websocket_in_clear_works_through_the_proxy() {
     let site = websocket::echo(None);
-    let call = "talk(socket.create_connection(('192.0.2.1', 80)), '/')";
+    let call = "talk(proxy(), 'http://chat.example/')";
     run(&site, "chat.example:80", call);
 }
 

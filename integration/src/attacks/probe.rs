@@ -76,13 +76,67 @@ pub(crate) fn ask(jail: &Jail, setup: &str, probes: &[(&str, &str)]) -> BTreeMap
     answers(&outcome.text())
 }
 
+/// Sends bytes to the proxy; gives the answer's status, its reason, and whether the connection ended.
+const RAW: &str = r#"
+def raw(data, port=None):
+    s = proxy() if port is None else socket.create_connection(("203.0.113.7", port), timeout=20)
+    s.settimeout(20)
+    try:
+        s.sendall(data)
+        text = head(s)
+        fields = dict(l.lower().split(": ", 1) for l in text.split("\r\n")[1:] if ": " in l)
+        left = int(fields.get("content-length", 0))
+        while left: left -= len(s.recv(left)) or left
+        s.settimeout(4)
+        try: end = "closed" if s.recv(1) == b"" else "more"
+        except TimeoutError: end = "open"
+        except ConnectionResetError: end = "closed"
+        return " ".join([text.split()[1], fields.get("x-sheriff-reason", "-"), end])
+    except TimeoutError: return "silence"
+    except (EOFError, ConnectionResetError, BrokenPipeError): return "cut"
+"#;
+
+/// Sends each of these to the proxy on a connection of its own; gives `STATUS REASON END` by name.
+#[track_caller]
+pub(crate) fn exchange(jail: &Jail, cases: &[(&str, Vec<u8>)]) -> BTreeMap<String, String> {
+    let line = |(name, bytes): &(&str, Vec<u8>)| {
+        let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!(
+            "    pool.submit(lambda: print('{name}', raw(bytes.fromhex('{digits}')), flush=True))\n"
+        )
+    };
+    let lines: String = cases.iter().map(line).collect();
+    let script = format!(
+        "{RAW}\nfrom concurrent.futures import ThreadPoolExecutor\nwith ThreadPoolExecutor(16) as pool:\n{lines}"
+    );
+    answers(&jail.python(&script).ok().text())
+}
+
+/// Fails with every answer that does not begin as expected.
+#[track_caller]
+pub(crate) fn all_begin(found: &BTreeMap<String, String>, expected: &[(&str, &str)]) {
+    let wrong: Vec<_> = expected
+        .iter()
+        .filter(|(name, begin)| {
+            !found
+                .get(*name)
+                .is_some_and(|answer| answer.starts_with(begin))
+        })
+        .map(|(name, begin)| format!("{name}: {:?}, expected {begin}", found.get(*name)))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert_eq!(found.len(), expected.len(), "{found:?}");
+}
+
 /// Runs a program on the host and gives what it printed, whatever its code.
 pub(crate) fn on_host(argv: &[&str]) -> String {
     let mut command = Command::new(argv[0]);
     let child = Child::start(command.args(&argv[1..]).stdin(Stdio::null()));
     let state = child.wait(PATIENCE);
     let (out, err) = (state.stdout, state.stderr);
-    String::from_utf8_lossy(&[out, err].concat()).trim().to_owned()
+    String::from_utf8_lossy(&[out, err].concat())
+        .trim()
+        .to_owned()
 }
 
 fn script(setup: &str, probes: &[Probe]) -> String {
@@ -95,7 +149,15 @@ fn line(name: &str, call: &str) -> String {
 }
 
 fn outside(script: &str) -> String {
-    let spaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--fork", "--mount-proc"];
+    let spaces = [
+        "--mount",
+        "--uts",
+        "--ipc",
+        "--net",
+        "--pid",
+        "--fork",
+        "--mount-proc",
+    ];
     on_host(&[&["unshare"], &spaces[..], &["python3", "-c", script]].concat())
 }
 

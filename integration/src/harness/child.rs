@@ -97,7 +97,6 @@ impl Child {
     }
 
     /// The child's process id.
-    #[expect(dead_code, reason = "for stories that look into /proc")]
     pub(crate) fn pid(&self) -> u32 {
         self.pid.as_raw_nonzero().get().unsigned_abs()
     }

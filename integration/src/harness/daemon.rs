@@ -19,12 +19,17 @@ use super::{Outcome, PATIENCE, authority, binary, require_root};
 /// How long a daemon may take from its start to its ready line.
 const READY_WAIT: Duration = Duration::from_secs(30);
 
+/// Names of our folders: this, the test process's id, and what makes them unique.
+const FOLDER_PREFIX: &str = "sheriff-test-";
+
 /// A running daemon. It ends when this value is dropped, and also when the test process dies.
 #[derive(Debug)]
 pub(crate) struct Daemon {
     process: Option<Child>,
     runtime: PathBuf,
     kind: Kind,
+    /// A layer that its jails lack, in a build that can leave one out.
+    without: Option<&'static str>,
     folder: TempDir,
 }
 
@@ -37,13 +42,22 @@ enum Kind {
 impl Daemon {
     /// The daemon that all tests of this process share.
     pub(crate) fn shared() -> &'static Self {
-        static SHARED: LazyLock<Daemon> = LazyLock::new(Daemon::ephemeral);
+        static SHARED: LazyLock<Daemon> = LazyLock::new(|| {
+            remove_stale_folders();
+            Daemon::ephemeral()
+        });
         &SHARED
     }
 
     /// A daemon with private folders that vanish with it.
     pub(crate) fn ephemeral() -> Self {
         Self::start(Kind::Ephemeral, "")
+    }
+
+    /// The same from the build with fault injection, whose jails lack this layer; see
+    /// `sheriff-jail`'s module `fault` for the names.
+    pub(crate) fn without(layer: &'static str) -> Self {
+        Self::begin(Kind::Ephemeral, "", Some(layer))
     }
 
     /// A daemon whose folders stay for [`Self::restart`].
@@ -58,11 +72,13 @@ impl Daemon {
     }
 
     fn start(kind: Kind, configuration: &str) -> Self {
+        Self::begin(kind, configuration, None)
+    }
+
+    fn begin(kind: Kind, configuration: &str, without: Option<&'static str>) -> Self {
         require_root();
-        let folder = tempfile::Builder::new()
-            .prefix("sheriff-test-")
-            .tempdir()
-            .unwrap();
+        let prefix = format!("{FOLDER_PREFIX}{}-", std::process::id());
+        let folder = tempfile::Builder::new().prefix(&prefix).tempdir().unwrap();
         // The office, which is another user, passes through to its folder.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
         write_configuration(folder.path(), configuration);
@@ -70,6 +86,7 @@ impl Daemon {
             process: None,
             runtime: PathBuf::new(),
             kind,
+            without,
             folder,
         };
         daemon.launch();
@@ -82,7 +99,7 @@ impl Daemon {
         let mut command = Command::new("sh");
         command
             .args(["-c", "exec \"$0\" \"$@\" 3>&1 4<&0 </dev/null >/dev/null"])
-            .arg(binary("sheriffd"))
+            .arg(self.without.map_or_else(|| binary("sheriffd"), faulty))
             .args(["--ready-fd", "3", "--lifeline-fd", "4", "--config"])
             .arg(self.folder.path().join("sheriffd.toml"))
             .stdin(Stdio::piped())
@@ -96,6 +113,9 @@ impl Daemon {
             );
         if self.kind == Kind::Ephemeral {
             command.arg("--ephemeral");
+        }
+        if let Some(layer) = self.without {
+            command.env("SHERIFF_FAULT", layer);
         }
         let mut child = command.spawn().unwrap();
         let ready = child.stdout.take().unwrap();
@@ -131,7 +151,6 @@ impl Daemon {
     }
 
     /// The daemon's process, for signals. Fails after [`Self::stop`].
-    #[expect(dead_code, reason = "for stories about its death")]
     pub(crate) fn process(&self) -> &Child {
         self.process.as_ref().unwrap()
     }
@@ -199,6 +218,37 @@ impl Drop for Daemon {
         if let Some(mut process) = self.process.take() {
             process.close_input();
             process.wait(PATIENCE);
+        }
+    }
+}
+
+/// The warden of the build with fault injection; fails when it was not built.
+fn faulty(_layer: &str) -> PathBuf {
+    // target/debug/sheriffd -> target/fault/debug/sheriffd
+    let beside = || {
+        let ordinary = binary("sheriffd");
+        ordinary.ancestors().nth(2).unwrap().join("fault/debug")
+    };
+    let folder = std::env::var_os("SHERIFF_FAULT_BIN_DIR").map_or_else(beside, PathBuf::from);
+    let path = folder.join("sheriffd");
+    assert!(
+        path.exists(),
+        "{} is missing; run: cargo xtask test, or build sheriffd with --features fault-injection \
+         --target-dir target/fault and copy sheriff-office beside it",
+        path.display()
+    );
+    path
+}
+
+/// Removes folders of test processes that are over. A process-wide value is never dropped, so the
+/// shared daemon's folder stays until the next run.
+fn remove_stale_folders() {
+    for entry in fs::read_dir(std::env::temp_dir()).unwrap().flatten() {
+        let name = entry.file_name().display().to_string();
+        let owner = name.strip_prefix(FOLDER_PREFIX);
+        let owner = owner.and_then(|rest| rest.split_once('-')?.0.parse::<u32>().ok());
+        if owner.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+            fs::remove_dir_all(entry.path()).unwrap_or_default();
         }
     }
 }

@@ -1,0 +1,270 @@
+//! Hosts, ports and addresses that no spelling may open.
+//!
+//! Not for: ways around the proxy (`detours`), how a request is written otherwise (`framing`), nor tunnels' content (`tunnels`).
+
+use testkit::{Http, Raw, Response, Step};
+
+use super::probe::{all_begin, ask, exchange};
+use crate::harness::Jail;
+
+fn tunnel(name: &'static str, authority: &str) -> (&'static str, Vec<u8>) {
+    (
+        name,
+        format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n").into_bytes(),
+    )
+}
+
+fn fetch(name: &'static str, host: &str) -> (&'static str, Vec<u8>) {
+    (
+        name,
+        format!("GET http://{host}/ HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")
+            .into_bytes(),
+    )
+}
+
+#[test]
+fn other_spellings_of_a_host_are_the_same_host_or_none() {
+    let site = Raw::start(vec![Step::Drain]);
+    let jail = Jail::new().connect("site.example:9000", site.address());
+    let cases = [
+        (tunnel("exact", "site.example:9000"), "200"),
+        (tunnel("case", "SITE.Example:9000"), "200"),
+        (tunnel("dot", "site.example.:9000"), "200"),
+        (tunnel("dots", "site.example..:9000"), "400"),
+        (tunnel("brackets", "[site.example]:9000"), "400"),
+        (tunnel("nul", "evil.example\0.site.example:9000"), "400"),
+        (tunnel("user", "site.example@evil.example:9000"), "400"),
+        (
+            tunnel("user_reversed", "evil.example@site.example:9000"),
+            "400",
+        ),
+        (tunnel("percent", "site%2eexample:9000"), "400"),
+        (tunnel("space", "site.example :9000"), "400"),
+        (tunnel("tab", "site.example\t:9000"), "400"),
+        (tunnel("slash", "site.example/:9000"), "400"),
+        (
+            tunnel("backslash", "evil.example\\.site.example:9000"),
+            "400",
+        ),
+        (tunnel("hash", "evil.example#.site.example:9000"), "400"),
+        (tunnel("full_width", "site。example:9000"), "400"),
+        (tunnel("kelvin", "\u{212a}site.example:9000"), "400"),
+        (tunnel("no_port", "site.example"), "400"),
+        (tunnel("port_zero", "site.example:0"), "400"),
+        (tunnel("port_sign", "site.example:+9000"), "400"),
+        (tunnel("port_zeros", "site.example:09000"), "400"),
+        (tunnel("port_wrap", "site.example:74536"), "400"),
+        (tunnel("two_ports", "site.example:9000:443"), "400"),
+        (
+            tunnel("below", "a.site.example:9000"),
+            "403 not_in_allowlist",
+        ),
+        (
+            tunnel("suffix", "notsite.example:9000"),
+            "403 not_in_allowlist",
+        ),
+        (
+            tunnel("prefix", "site.example.evil.example:9000"),
+            "403 not_in_allowlist",
+        ),
+        (tunnel("ssh", "site.example:22"), "403 port_not_allowed"),
+        (tunnel("smtp", "site.example:25"), "403 port_not_allowed"),
+        (tunnel("https", "site.example:443"), "403 port_not_allowed"),
+        (
+            tunnel("long", &format!("{}.site.example:9000", "a".repeat(5000))),
+            "400",
+        ),
+    ];
+    judged(&jail, &cases);
+    assert_eq!(
+        site.traffic().connections(),
+        3,
+        "only the three spellings of it"
+    );
+    assert_eq!(site.traffic().received(), 0);
+}
+
+#[test]
+fn patterns_mean_exactly_what_they_say() {
+    let jail = Jail::new().allow("*.example.com").allow("**.example.net");
+    // Allowed ones fail later, at the resolver: nothing of these names exists.
+    let cases = [
+        (tunnel("below", "nothing-here.example.com:443"), "502"),
+        (tunnel("apex", "example.com:443"), "403 not_in_allowlist"),
+        (tunnel("not", "notexample.com:443"), "403 not_in_allowlist"),
+        (
+            tunnel("after", "a.example.com.evil.example:443"),
+            "403 not_in_allowlist",
+        ),
+        (
+            tunnel("not_net", "notexample.net:443"),
+            "403 not_in_allowlist",
+        ),
+        (tunnel("below_net", "nothing-here.example.net:443"), "502"),
+    ];
+    judged(&jail, &cases);
+    for wide in [
+        "*",
+        "**",
+        "*.com",
+        "**.co.uk",
+        "*.*.example.com",
+        "a*.example.com",
+        "*:443",
+        "[::]/0",
+        "0.0.0.0/0",
+        "10.0.0.1",
+        "metadata.google.internal",
+    ] {
+        let outcome = Jail::new().allow(wide).run(&["/bin/echo", "ran"]);
+        assert!(matches!(outcome.code, 2 | 125), "{wide}: {outcome}");
+        assert_eq!(outcome.text(), "", "{wide}: {outcome}");
+    }
+}
+
+#[test]
+fn addresses_are_refused_in_every_spelling_and_class() {
+    let jail = Jail::new().allow("**.example.com");
+    let cases = [
+        (
+            tunnel("public", "93.184.216.34:443"),
+            "403 ip_literal_not_allowed",
+        ),
+        (
+            tunnel("public6", "[2606:4700::1111]:443"),
+            "403 ip_literal_not_allowed",
+        ),
+        (fetch("metadata", "169.254.169.254"), "403 metadata_service"),
+        (
+            fetch("metadata6", "[fd00:ec2::254]"),
+            "403 metadata_service",
+        ),
+        (
+            fetch("metadata_name", "metadata.google.internal"),
+            "403 metadata_service",
+        ),
+        (
+            fetch("metadata_name_dot", "METADATA.google.internal."),
+            "403 metadata_service",
+        ),
+        (fetch("azure", "168.63.129.16"), "403 metadata_service"),
+        (fetch("zero", "0.0.0.0"), "403 "),
+        (fetch("any6", "[::]"), "403 "),
+        (fetch("loopback", "127.0.0.1"), "403 "),
+        (fetch("loopback6", "[::1]"), "403 "),
+        (fetch("mapped", "[::ffff:127.0.0.1]"), "403 "),
+        (fetch("mapped_hex", "[::ffff:7f00:1]"), "403 "),
+        (fetch("nat64", "[64:ff9b::7f00:1]"), "403 "),
+        (fetch("six_to_four", "[2002:7f00:1::]"), "403 "),
+        (fetch("short", "127.1"), "400 odd_ipv4"),
+        (fetch("number", "2130706433"), "400 odd_ipv4"),
+        (fetch("hex", "0x7f.1"), "400 odd_ipv4"),
+        (fetch("octal", "017700000001"), "400 odd_ipv4"),
+        (fetch("octal_parts", "0177.0.0.1"), "400 odd_ipv4"),
+        (fetch("dot", "127.0.0.1."), "40"),
+        (fetch("zone", "[fe80::1%25eth0]"), "400"),
+        (fetch("private", "10.0.0.1"), "403 "),
+        (fetch("shared", "100.64.0.1"), "403 "),
+        (fetch("benchmark", "198.18.0.1"), "403 "),
+        (fetch("multicast", "224.0.0.1"), "403 "),
+        (fetch("broadcast", "255.255.255.255"), "403 "),
+        (fetch("test_net", "203.0.113.1"), "403 "),
+        (fetch("link_local", "169.254.1.1"), "403 "),
+        (fetch("proxy", "10.77.0.1:3128"), "403 "),
+        (tunnel("proxy_tunnel", "10.77.0.1:3128"), "403 "),
+        (fetch("localhost", "localhost"), "403 not_in_allowlist"),
+    ];
+    judged(&jail, &cases);
+}
+
+#[test]
+fn an_allowed_name_that_resolves_inwards_is_not_dialled() {
+    let site = Http::plain(|_| Response::ok("inner"));
+    let port = site.address().port();
+    let named = format!("localhost:{port}");
+    let jail = Jail::new().allow(&named);
+    let cases = [
+        (fetch("forward", &named), "403 forbidden_address"),
+        (tunnel("tunnel", &named), "403 forbidden_address"),
+    ];
+    judged(&jail, &cases);
+    assert_eq!(site.traffic().connections(), 0);
+    // An operator who wants just this says so, and then it works.
+    let jail = Jail::new().connect(&named, site.address());
+    judged(&jail, &[(fetch("forward", &named), "200")]);
+    assert_eq!(site.requests().len(), 1);
+}
+
+#[test]
+fn names_are_not_resolved_for_the_jail_by_any_resolver_and_any_kind_of_question() {
+    let setup = "
+def question(name, kind):
+    return struct.pack('>HHHHHH', 7, 0x100, 1, 0, 0, 0) + b''.join(bytes([len(l)]) + l.encode() for l in name.split('.')) + b'\\0' + struct.pack('>HH', kind, 1)
+def udp(server, name, kind):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(5)
+    s.sendto(question(name, kind), (server, 53))
+    try: answer, sender = s.recvfrom(4096)
+    except TimeoutError: return 'silence'
+    return f'{answer[3] & 15}/{struct.unpack(\">H\", answer[6:8])[0]}/{sender[0] == server}'
+def tcp(server, name, kind):
+    s = socket.create_connection((server, 53), timeout=5)
+    q = question(name, kind); s.sendall(struct.pack('>H', len(q)) + q)
+    answer = s.recv(4096)[2:]
+    return f'{answer[3] & 15}/{struct.unpack(\">H\", answer[6:8])[0]}/True'
+secret = 'c2VjcmV0IGRhdGE.' * 3 + 'site.example.com'";
+    let kinds = [
+        ("a", 1),
+        ("aaaa", 28),
+        ("txt", 16),
+        ("mx", 15),
+        ("srv", 33),
+        ("null", 10),
+        ("any", 255),
+        ("ptr", 12),
+    ];
+    let mut calls: Vec<(String, String)> = Vec::new();
+    for (name, kind) in kinds {
+        calls.push((name.to_owned(), format!("udp('10.77.0.1', secret, {kind})")));
+        calls.push((
+            format!("{name}_public"),
+            format!("udp('8.8.8.8', secret, {kind})"),
+        ));
+        calls.push((
+            format!("{name}_tcp"),
+            format!("tcp('1.1.1.1', secret, {kind})"),
+        ));
+    }
+    let calls: Vec<_> = calls
+        .iter()
+        .map(|(name, call)| (name.as_str(), call.as_str()))
+        .collect();
+    // Even a name that the policy allows.
+    let found = ask(&Jail::new().allow("**.example.com"), setup, &calls);
+    assert_eq!(found.len(), 24, "{found:?}");
+    assert!(
+        found.values().all(|answer| answer == "3/0/True"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_denial_is_fast_and_dials_nothing() {
+    let script = "
+t = time.monotonic()
+s = proxy(); s.sendall(b'GET http://evil.example/ HTTP/1.1\\r\\nHost: evil.example\\r\\nConnection: close\\r\\n\\r\\n')
+text = everything(s)
+print(text.split()[1].decode(), time.monotonic() - t < 0.5)";
+    let outcome = Jail::new().python(script).ok();
+    assert_eq!(outcome.text(), "403 True");
+    assert_eq!(outcome.egress("bytes_up"), 0, "{outcome}");
+}
+
+#[track_caller]
+fn judged(jail: &Jail, cases: &[((&'static str, Vec<u8>), &str)]) {
+    let sent: Vec<_> = cases.iter().map(|(case, _)| case.clone()).collect();
+    let expected: Vec<_> = cases
+        .iter()
+        .map(|((name, _), expected)| (*name, *expected))
+        .collect();
+    all_begin(&exchange(jail, &sent), &expected);
+}
