@@ -328,15 +328,14 @@ fn null_device() -> Result<OwnedFd, SysError> {
 }
 
 fn restrict(blueprint: &Blueprint<'_>) -> Result<Enforced, LaunchError> {
-    let drop_capabilities = || {
-        privileges::close_capability_sources()?;
-        // SETUID and SETGID to become the agent, KILL to signal it.
-        privileges::keep_capabilities(CAP_SETUID | CAP_SETGID | CAP_KILL)
-    };
-    let weakened = omitted(Layer::Capabilities) || omitted(Layer::NoNewPrivs);
     privileges::set_not_dumpable().step(Step::Capabilities)?;
-    if !weakened {
-        drop_capabilities().step(Step::Capabilities)?;
+    if !omitted(Layer::Capabilities) {
+        privileges::close_capability_sources().step(Step::Capabilities)?;
+    }
+    // SETUID and SETGID to become the agent, KILL to signal it.
+    let keep = || privileges::keep_capabilities(CAP_SETUID | CAP_SETGID | CAP_KILL);
+    if !omitted(Layer::Capabilities) && !omitted(Layer::NoNewPrivs) {
+        keep().step(Step::Capabilities)?;
     }
     if !omitted(Layer::NoNewPrivs) {
         privileges::set_no_new_privs().step(Step::Capabilities)?;
@@ -356,7 +355,7 @@ fn restrict(blueprint: &Blueprint<'_>) -> Result<Enforced, LaunchError> {
     }
     // Without no_new_privs the two fences need CAP_SYS_ADMIN, so that fault drops it only here.
     if omitted(Layer::NoNewPrivs) {
-        drop_capabilities().step(Step::Capabilities)?;
+        keep().step(Step::Capabilities)?;
     }
     Ok(enforced)
 }
