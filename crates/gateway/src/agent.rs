@@ -20,6 +20,7 @@ use axum::routing::{any, get, post};
 use control::{Door, Recorder, Session};
 use egress::{Admission, Noise, Proxy};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use crate::respond::{self, Fault};
 use crate::server::{Server, refusing};
@@ -37,12 +38,18 @@ pub struct AgentDoor {
     pub recorder: Recorder,
 }
 
+/// Most capabilities that one session has carried out at once. Each holds a body of up to 1 MiB and an
+/// answer of up to 4 MiB, in several forms; the office serves all jails.
+const TURNS_MAX: usize = 4;
+
 /// What one session's routes need.
 #[derive(Debug)]
 struct Agent {
     session: Arc<Session>,
     proxy: Arc<Proxy>,
     recorder: Recorder,
+    /// How many capabilities may be carried out at once.
+    turns: Semaphore,
     /// Denied capabilities: a flood of them must not fill the disk.
     denials: Noise,
 }
@@ -58,6 +65,7 @@ impl Door for AgentDoor {
             session,
             proxy: Arc::clone(&self.proxy),
             recorder: self.recorder.clone(),
+            turns: Semaphore::new(TURNS_MAX),
             denials: Noise::of_denials(),
         });
         let router = router(Arc::clone(&agent));

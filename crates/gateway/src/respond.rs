@@ -39,6 +39,9 @@ pub enum Fault {
     /// An operator's route, from a jail.
     #[error("only an operator can do that, at another socket")]
     OperatorOnly,
+    /// This session has as many capabilities under way as it may.
+    #[error("too many capabilities are being carried out for this session; wait for one")]
+    Busy,
     /// A body of another media type.
     #[error("the body must be application/json")]
     NotJson,
@@ -163,6 +166,7 @@ fn class(fault: &Fault) -> Class<'_> {
         Fault::WrongToken => (401, "token_invalid"),
         Fault::ForeignSession => (403, "foreign_session"),
         Fault::OperatorOnly => (403, "operator_only"),
+        Fault::Busy => (429, "busy"),
         Fault::NotJson => (415, "not_json"),
         Fault::MalformedJson(_) => (400, "malformed_json"),
         Fault::BodyTooLarge => (413, "body_too_large"),

@@ -31,6 +31,8 @@ pub(super) async fn execute(
     State(agent): Parts,
     request: Request,
 ) -> Result<Json<Executed>, Fault> {
+    // Before the body is read: bodies and answers are what takes memory.
+    let _turn = agent.turns.try_acquire().map_err(|_none| Fault::Busy)?;
     let wanted: Execute = body::read(request).await?;
     let inputs = match permitted(&agent, &wanted) {
         Ok(inputs) => inputs,

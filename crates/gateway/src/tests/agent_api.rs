@@ -222,6 +222,43 @@ async fn a_hundred_idle_connections_do_not_reach_another_session() {
     assert_eq!(health.status, 200);
 }
 
+/// Bodies that are held back keep their turns, so that one session can't take the office's memory.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_has_few_capabilities_carried_out_at_once() {
+    use tokio::io::AsyncWriteExt;
+    let jail = Jail::plain().await;
+    let body = json!({ "capability_id": "none", "inputs": {} });
+    let token = format!("x-agent-token: {}\r\n", jail.token);
+    let whole = request("POST /chat/execute", &token, &body.to_string());
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        let mut stream = UnixStream::connect(&jail.socket).await.unwrap();
+        stream.write_all(&whole[..whole.len() - 1]).await.unwrap();
+        held.push(stream);
+    }
+    // The servers take them in their own time.
+    let mut answer = jail.execute(body.clone()).await;
+    for _ in 0..200 {
+        if answer.status == 429 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        answer = jail.execute(body.clone()).await;
+    }
+    assert_eq!(answer.problem(), problem(429, "busy"));
+    for mut stream in held {
+        stream.write_all(b"}").await.unwrap();
+        assert_eq!(
+            web::read(&mut stream).await.problem(),
+            problem(404, "unknown_capability")
+        );
+    }
+    assert_eq!(
+        jail.execute(body).await.problem(),
+        problem(404, "unknown_capability")
+    );
+}
+
 /// As many as can't be recorded one by one, within seconds.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_of_denied_capabilities_is_counted_but_does_not_fill_the_log() {
