@@ -74,17 +74,6 @@ impl IdMapHolder {
     }
 }
 
-impl IdMapHolder {
-    /// Lets the process end: a mount that has the namespace keeps it. Reaped by the drop, so that
-    /// its end and the launch run side by side.
-    ///
-    /// # Errors
-    /// Those of sending the signal.
-    pub(crate) fn release(&self) -> Result<(), SysError> {
-        self.process.kill()
-    }
-}
-
 impl Drop for IdMapHolder {
     fn drop(&mut self) {
         let ended = self.process.kill().and_then(|()| self.process.reap());

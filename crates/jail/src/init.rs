@@ -116,7 +116,8 @@ impl Init {
     fn obey(&mut self) -> Result<(), End> {
         let Message { bytes, fds } = self.control.receive()?.ok_or(End::Lifeline)?;
         match Order::decode(&bytes).map_err(|_malformed| End::Lifeline)? {
-            Order::Proceed => Ok(()),
+            // Only a jail that is being built heeds these.
+            Order::Proceed | Order::Furnish(_) => Ok(()),
             Order::OpenTerminal { rows, cols } => self.open_ahead(rows, cols),
             Order::Spawn(spawn) => self.spawn(&spawn, &fds),
             Order::Signal { process, signal } => {

@@ -28,8 +28,14 @@ const PROFILES_MAX: usize = 1024;
 pub(crate) struct Profiles {
     folder: PathBuf,
     generation: u64,
+    loaded: Loaded,
+}
+
+/// What one load made.
+#[derive(Debug)]
+struct Loaded {
     texts: Texts,
-    filters: BTreeMap<String, Arc<Filter>>,
+    jails: BTreeMap<ProfileName, (Arc<ResolvedProfile>, Arc<Filter>)>,
 }
 
 type Texts = BTreeMap<(String, ProfileName), ProfileText>;
@@ -68,19 +74,17 @@ impl Profiles {
     /// that an error shows at start and not at the first use.
     pub(crate) fn load(config: &Config) -> Result<Self, ProfilesError> {
         let folder = config.folders.profiles.clone();
-        let (texts, filters) = read_all(&folder)?;
+        let loaded = read_all(&folder)?;
         Ok(Self {
             folder,
             generation: 1,
-            texts,
-            filters,
+            loaded,
         })
     }
 
     /// Reads all of it again; on any error nothing changes.
     pub(crate) fn reload(&mut self) -> Result<u64, ProfilesError> {
-        let (texts, filters) = read_all(&self.folder)?;
-        (self.texts, self.filters) = (texts, filters);
+        self.loaded = read_all(&self.folder)?;
         self.generation += 1;
         Ok(self.generation)
     }
@@ -94,20 +98,22 @@ impl Profiles {
     pub(crate) fn resolve(
         &self,
         name: &ProfileName,
-    ) -> Result<(ResolvedProfile, Arc<Filter>), ProfilesError> {
-        let profile = resolve(&self.texts, name)?;
-        let filter = self.filters.get(profile.seccomp.as_str()).cloned();
-        let filter = filter.ok_or_else(|| ProfilesError::Unknown {
-            kind: "seccomp",
-            name: profile.seccomp.to_string(),
-        })?;
-        Ok((profile, filter))
+    ) -> Result<(Arc<ResolvedProfile>, Arc<Filter>), ProfilesError> {
+        if let Some(found) = self.loaded.jails.get(name) {
+            return Ok(found.clone());
+        }
+        // Says what is wrong with the name, in the words that a parent's would get.
+        resolve(&self.loaded.texts, name)?;
+        Err(ProfilesError::Unknown {
+            kind: "jail",
+            name: name.to_string(),
+        })
     }
 
     /// The texts for the office.
     pub(crate) fn as_memory_file(&self) -> Result<OwnedFd, ProfilesError> {
         let profiles = warrant::Profiles {
-            texts: self.texts.values().cloned().collect(),
+            texts: self.loaded.texts.values().cloned().collect(),
         };
         let bytes = profiles
             .encode()
@@ -116,7 +122,7 @@ impl Profiles {
     }
 }
 
-fn read_all(folder: &Path) -> Result<(Texts, BTreeMap<String, Arc<Filter>>), ProfilesError> {
+fn read_all(folder: &Path) -> Result<Loaded, ProfilesError> {
     let mut texts = shipped();
     let mut filters = BTreeMap::new();
     for name in seccomp::embedded::names() {
@@ -140,18 +146,17 @@ fn read_all(folder: &Path) -> Result<(Texts, BTreeMap<String, Arc<Filter>>), Pro
     for (name, source, text) in read_folder(&folder.join("seccomp"))? {
         filters.insert(name.to_string(), compile(&source, &text)?);
     }
-    let jails = texts.keys().filter(|(kind, _)| kind == "jail");
-    for (_, name) in jails {
+    let mut jails = BTreeMap::new();
+    for (_, name) in texts.keys().filter(|(kind, _)| kind == "jail") {
         let profile = resolve(&texts, name)?;
-        if !filters.contains_key(profile.seccomp.as_str()) {
-            let name = profile.seccomp.to_string();
-            return Err(ProfilesError::Unknown {
-                kind: "seccomp",
-                name,
-            });
-        }
+        let filter = filters.get(profile.seccomp.as_str()).cloned();
+        let filter = filter.ok_or_else(|| ProfilesError::Unknown {
+            kind: "seccomp",
+            name: profile.seccomp.to_string(),
+        })?;
+        jails.insert(name.clone(), (Arc::new(profile), filter));
     }
-    Ok((texts, filters))
+    Ok(Loaded { texts, jails })
 }
 
 fn shipped() -> Texts {

@@ -1,0 +1,223 @@
+//! The last steps of PID 1: what comes with the request for a jail, then its own confinement.
+//!
+//! Not for: what is built before (`interior`) and life after `Ready` (`init`). Everything here runs
+//! in a fork of the warden that never execs.
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, OwnedFd};
+
+use sys::directory::{Directory, copy_unseen, give_to, open_path};
+use sys::mount::Tree;
+use sys::namespace::{self, Namespaces};
+use sys::privileges::{self, CAP_KILL, CAP_SETGID, CAP_SETUID};
+use sys::rlimit::{self, Limit};
+use sys::seqpacket::Seqpacket;
+use sys::{Errno, SysError, fds};
+
+use crate::error::{InStep, LaunchError};
+use crate::etc::c_path;
+use crate::fault::{Layer, omitted};
+use crate::init;
+use crate::interior::{Blueprint, CONTROL, Kept, give_up};
+use crate::landlock::Enforced;
+use crate::mounting::Access;
+use crate::spec::TOKEN_BYTES_MAX;
+use crate::step::Step;
+use crate::wire::{Furnish, Order, Report};
+
+/// Memory that a process may lock: enough for keys, too little to hurt.
+const LOCKED_BYTES: u64 = 8 << 20;
+
+/// Kinds of namespaces, as in `user.max_*_namespaces`.
+const NAMESPACE_LIMITS: [&CStr; 8] = [
+    c"max_user_namespaces",
+    c"max_mnt_namespaces",
+    c"max_net_namespaces",
+    c"max_pid_namespaces",
+    c"max_uts_namespaces",
+    c"max_ipc_namespaces",
+    c"max_cgroup_namespaces",
+    c"max_time_namespaces",
+];
+
+/// Waits for the furniture, takes steps 10 to 16, and serves. Returns the exit code.
+pub(crate) fn finish(blueprint: &Blueprint<'_>, kept: Kept) -> i32 {
+    let Kept {
+        control,
+        gateway,
+        sysctls,
+    } = kept;
+    let furnished = await_furniture(&control)
+        .and_then(|furniture| furnish(blueprint, &control, (&gateway, &sysctls), &furniture));
+    drop((gateway, sysctls));
+    let enforced = furnished.and_then(|order| {
+        // 15. Only now may the last descriptors go: token, maps and sysctls needed theirs. An open
+        //     folder of the host would be a way out (CVE-2024-21626).
+        if !omitted(Layer::DescriptorSweep) {
+            fds::close_from(CONTROL + 1).step(Step::Descriptors)?;
+        }
+        // 16. Privileges, then the two fences that need `no_new_privs`; seccomp last, so that its
+        //     program need not allow what the steps above did.
+        restrict(blueprint, order)
+    });
+    match enforced {
+        Err(failure) => give_up(&control, failure),
+        Ok(enforced) => {
+            let ready = Report::Ready {
+                landlock_abi: enforced.abi,
+                landlock_full: enforced.full,
+            };
+            init::serve(control, blueprint.plan.ids.agent, &ready)
+        }
+    }
+}
+
+/// What the warden sent.
+struct Furniture {
+    order: Furnish,
+    token: OwnedFd,
+    workspace: Tree,
+}
+
+/// Says that the jail is parked and waits. The end of the warden ends the wait.
+fn await_furniture(control: &Seqpacket) -> Result<Furniture, LaunchError> {
+    let ask = || {
+        control.send(&Report::Parked.encode(), &[])?;
+        control.receive()
+    };
+    let gone = || LaunchError::failed(Step::Token, &SysError::new("recvmsg", "", Errno::EPIPE));
+    let message = ask().step(Step::Token)?.ok_or_else(gone)?;
+    let Ok(Order::Furnish(order)) = Order::decode(&message.bytes) else {
+        return Err(gone());
+    };
+    let mut fds = message.fds.into_iter();
+    let (token, workspace) = fds.next().zip(fds.next()).ok_or_else(gone)?;
+    Ok(Furniture {
+        order,
+        token,
+        workspace: Tree::received(workspace),
+    })
+}
+
+/// Steps 10 to 14, in order. Each comment says why it stands where it stands.
+fn furnish(
+    blueprint: &Blueprint<'_>,
+    control: &Seqpacket,
+    (gateway, sysctls): (&Directory, &Directory),
+    furniture: &Furniture,
+) -> Result<Furnish, LaunchError> {
+    // 10. The workspace, while this process may still mount.
+    attach_workspace(blueprint, &furniture.workspace).step(Step::Attach)?;
+    // 11. The token, through the host's own mount of the gateway's folder: the jail's is read-only.
+    write_token(blueprint, gateway, &furniture.token).step(Step::Token)?;
+    // 12. Limits per process while raising a hard limit is still allowed.
+    set_rlimits(furniture.order).step(Step::Rlimits)?;
+    // 13. The user namespace last: all that was made above stays out of the jail's reach, its own
+    //     root included.
+    enter_user_namespace(blueprint, control)?;
+    // 14. They belong to the namespace just made.
+    forbid_namespaces(sysctls).step(Step::NamespaceLimits)?;
+    Ok(furniture.order)
+}
+
+fn attach_workspace(blueprint: &Blueprint<'_>, tree: &Tree) -> Result<(), SysError> {
+    let root = Directory::new(open_path("/".as_ref())?);
+    let target = root.find(&c_path(&blueprint.plan.workspace)?)?;
+    tree.attach(target.as_fd())
+}
+
+fn write_token(
+    blueprint: &Blueprint<'_>,
+    gateway: &Directory,
+    from: &OwnedFd,
+) -> Result<(), SysError> {
+    let token = gateway.make_file(c"token", 0o400, b"")?;
+    copy_unseen(from.as_fd(), token.as_fd(), TOKEN_BYTES_MAX)?;
+    let agent = blueprint.plan.ids.host_agent;
+    give_to(token.as_fd(), agent, agent)
+}
+
+fn set_rlimits(order: Furnish) -> Result<(), SysError> {
+    if !omitted(Layer::CoreLimit) {
+        rlimit::set(Limit::Core, 0)?;
+    }
+    rlimit::set(Limit::OpenFiles, order.open_files.into())?;
+    rlimit::set(Limit::FileSize, order.file_size)?;
+    rlimit::set(Limit::LockedMemory, LOCKED_BYTES)
+}
+
+fn enter_user_namespace(blueprint: &Blueprint<'_>, control: &Seqpacket) -> Result<(), LaunchError> {
+    if !omitted(Layer::UserNamespace) {
+        namespace::leave(Namespaces::USER).step(Step::UserNamespace)?;
+        control
+            .send(&Report::NeedMaps.encode(), &[])
+            .step(Step::IdMaps)?;
+        let answer = control.receive().step(Step::IdMaps)?;
+        let order = answer.map(|message| Order::decode(&message.bytes));
+        if !matches!(order, Some(Ok(Order::Proceed))) {
+            let error = SysError::new("recvmsg", "no id maps", Errno::EPIPE);
+            return Err(LaunchError::failed(Step::IdMaps, &error));
+        }
+    }
+    let root = blueprint.plan.ids.root;
+    privileges::set_group(root).step(Step::UserNamespace)?;
+    if omitted(Layer::UserNamespace) {
+        return privileges::set_user_keeping(root).step(Step::UserNamespace);
+    }
+    privileges::set_user(root).step(Step::UserNamespace)
+}
+
+fn forbid_namespaces(sysctls: &Directory) -> Result<(), SysError> {
+    // Without a user namespace of the jail's own these would be the host's limits.
+    if omitted(Layer::NamespaceLimits) || omitted(Layer::UserNamespace) {
+        return Ok(());
+    }
+    let user = Directory::new(sysctls.find(c"user")?);
+    for name in NAMESPACE_LIMITS {
+        match user.write_existing(name, b"0") {
+            // A kernel without that kind of namespace has no such limit.
+            Err(error) if error.errno == Errno::ENOENT => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+fn restrict(blueprint: &Blueprint<'_>, order: Furnish) -> Result<Enforced, LaunchError> {
+    let drop_capabilities = || {
+        privileges::close_capability_sources()?;
+        // SETUID and SETGID to become the agent, KILL to signal it.
+        privileges::keep_capabilities(CAP_SETUID | CAP_SETGID | CAP_KILL)
+    };
+    let weakened = omitted(Layer::Capabilities) || omitted(Layer::NoNewPrivs);
+    privileges::set_not_dumpable().step(Step::Capabilities)?;
+    if !weakened {
+        drop_capabilities().step(Step::Capabilities)?;
+    }
+    if !omitted(Layer::NoNewPrivs) {
+        privileges::set_no_new_privs().step(Step::Capabilities)?;
+    }
+    // After the last change of credentials, which would undo it.
+    privileges::die_with_parent().step(Step::Capabilities)?;
+    let enforced = if omitted(Layer::Landlock) {
+        Enforced {
+            abi: 0,
+            full: false,
+        }
+    } else {
+        let workspace = if order.read_only {
+            Access::Programs
+        } else {
+            Access::Writable
+        };
+        blueprint.fence.enforce(workspace).step(Step::Landlock)?
+    };
+    if !omitted(Layer::Seccomp) {
+        sys::filter::install(&blueprint.site.program.instructions).step(Step::Seccomp)?;
+    }
+    // Without no_new_privs the two fences need CAP_SYS_ADMIN, so that fault drops it only here.
+    if omitted(Layer::NoNewPrivs) {
+        drop_capabilities().step(Step::Capabilities)?;
+    }
+    Ok(enforced)
+}
