@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use model::layers::Namespaces;
+use model::layers::{CgroupLayer, Namespaces};
 use model::{Layers, Limits};
 use sys::SysError;
 use sys::directory::open_path;
@@ -63,31 +63,30 @@ pub(crate) struct Expected {
     pub(crate) landlock_min_abi: u32,
 }
 
-/// Where to look, and what only PID 1 can know.
-#[derive(Debug)]
-pub(crate) struct Found<'a> {
-    /// The cgroup.
-    pub(crate) group: &'a Group,
-    /// PID 1.
-    pub(crate) pid: i32,
-    /// PID 1's own word.
-    pub(crate) landlock: Enforced,
+/// Reads back the limits, and that PID 1 is under them.
+///
+/// # Errors
+/// The first that is not as asked for.
+pub(crate) fn confirm_limits(
+    group: &Group,
+    limits: &Limits,
+    pid: i32,
+) -> Result<CgroupLayer, LaunchError> {
+    let cgroup = group.read_back().step(Step::Confirm)?;
+    check_cgroup(&cgroup, limits, group, pid)?;
+    Ok(cgroup)
 }
 
-/// Reads back every layer of the jail.
+/// Reads back every other layer of the jail.
 ///
 /// # Errors
 /// The first layer that is not as planned.
 pub(crate) fn confirm(
     expected: &Expected,
-    limits: &Limits,
-    found: &Found<'_>,
+    cgroup: CgroupLayer,
+    pid: i32,
+    landlock: Enforced,
 ) -> Result<Layers, LaunchError> {
-    let Found {
-        group,
-        pid,
-        landlock,
-    } = *found;
     let process = Path::new("/proc").join(pid.to_string());
     let status = Status::read(&process).step(Step::Confirm)?;
     check_status(&status, expected.ids)?;
@@ -97,8 +96,6 @@ pub(crate) fn confirm(
     let mounts = MountLine::all(&text);
     check_mounts(&mounts, &expected.places, &expected.reference.masked)?;
     check_landlock(landlock, expected.landlock_min_abi)?;
-    let cgroup = group.read_back().step(Step::Confirm)?;
-    check_cgroup(&cgroup, limits, group, pid)?;
     Ok(Layers {
         namespaces,
         no_new_privs: status.number("NoNewPrivs") == Some(1),
@@ -319,7 +316,7 @@ fn check_landlock(landlock: Enforced, least: u32) -> Result<(), LaunchError> {
 }
 
 fn check_cgroup(
-    found: &model::layers::CgroupLayer,
+    found: &CgroupLayer,
     limits: &Limits,
     group: &Group,
     pid: i32,

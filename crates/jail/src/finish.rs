@@ -4,11 +4,12 @@
 //! in a fork of the warden that never execs.
 
 use std::ffi::CStr;
+use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 
-use sys::directory::{Directory, copy_unseen, give_to, open_path};
+use sys::directory::{Directory, copy_unseen, open_path};
 use sys::mount::Tree;
-use sys::namespace::{self, Namespaces};
+use sys::namespace;
 use sys::privileges::{self, CAP_KILL, CAP_SETGID, CAP_SETUID};
 use sys::rlimit::{self, Limit};
 use sys::seqpacket::Seqpacket;
@@ -40,23 +41,23 @@ const NAMESPACE_LIMITS: [&CStr; 8] = [
     c"max_time_namespaces",
 ];
 
-/// Waits for the furniture, takes steps 10 to 16, and serves. Returns the exit code.
+/// Waits for the furniture, takes steps 11 to 17, and serves. Returns the exit code.
 pub(crate) fn finish(blueprint: &Blueprint<'_>, kept: Kept) -> i32 {
     let Kept {
         control,
-        gateway,
+        token,
         sysctls,
     } = kept;
     let furnished = await_furniture(&control)
-        .and_then(|furniture| furnish(blueprint, &control, (&gateway, &sysctls), &furniture));
-    drop((gateway, sysctls));
+        .and_then(|furniture| furnish(blueprint, (&token, &sysctls), &furniture));
+    drop((token, sysctls));
     let enforced = furnished.and_then(|order| {
-        // 15. Only now may the last descriptors go: token, maps and sysctls needed theirs. An open
+        // 16. Only now may the last descriptors go: token and sysctls needed theirs. An open
         //     folder of the host would be a way out (CVE-2024-21626).
         if !omitted(Layer::DescriptorSweep) {
             fds::close_from(CONTROL + 1).step(Step::Descriptors)?;
         }
-        // 16. Privileges, then the two fences that need `no_new_privs`; seccomp last, so that its
+        // 17. Privileges, then the two fences that need `no_new_privs`; seccomp last, so that its
         //     program need not allow what the steps above did.
         restrict(blueprint, order)
     });
@@ -77,6 +78,7 @@ struct Furniture {
     order: Furnish,
     token: OwnedFd,
     workspace: Tree,
+    users: OwnedFd,
 }
 
 /// Says that the jail is parked and waits. The end of the warden ends the wait.
@@ -91,31 +93,33 @@ fn await_furniture(control: &Seqpacket) -> Result<Furniture, LaunchError> {
         return Err(gone());
     };
     let mut fds = message.fds.into_iter();
-    let (token, workspace) = fds.next().zip(fds.next()).ok_or_else(gone)?;
+    let mut next = || fds.next().ok_or_else(gone);
+    let (token, workspace, users) = (next()?, next()?, next()?);
     Ok(Furniture {
         order,
         token,
         workspace: Tree::received(workspace),
+        users,
     })
 }
 
-/// Steps 10 to 14, in order. Each comment says why it stands where it stands.
+/// Steps 11 to 15, in order. Each comment says why it stands where it stands.
 fn furnish(
     blueprint: &Blueprint<'_>,
-    control: &Seqpacket,
-    (gateway, sysctls): (&Directory, &Directory),
+    (token, sysctls): (&File, &Directory),
     furniture: &Furniture,
 ) -> Result<Furnish, LaunchError> {
-    // 10. The workspace, while this process may still mount.
+    // 11. The workspace, while this process may still mount.
     attach_workspace(blueprint, &furniture.workspace).step(Step::Attach)?;
-    // 11. The token, through the host's own mount of the gateway's folder: the jail's is read-only.
-    write_token(blueprint, gateway, &furniture.token).step(Step::Token)?;
-    // 12. Limits per process while raising a hard limit is still allowed.
+    // 12. The token goes from file to file; this process never has it in its memory.
+    let from = furniture.token.as_fd();
+    copy_unseen(from, token.as_fd(), TOKEN_BYTES_MAX).step(Step::Token)?;
+    // 13. Limits per process while raising a hard limit is still allowed.
     set_rlimits(furniture.order).step(Step::Rlimits)?;
-    // 13. The user namespace last: all that was made above stays out of the jail's reach, its own
+    // 14. The user namespace last: all that was made above stays out of the jail's reach, its own
     //     root included.
-    enter_user_namespace(blueprint, control)?;
-    // 14. They belong to the namespace just made.
+    enter_user_namespace(blueprint, &furniture.users).step(Step::UserNamespace)?;
+    // 15. They belong to the namespace just entered.
     forbid_namespaces(sysctls).step(Step::NamespaceLimits)?;
     Ok(furniture.order)
 }
@@ -124,17 +128,6 @@ fn attach_workspace(blueprint: &Blueprint<'_>, tree: &Tree) -> Result<(), SysErr
     let root = Directory::new(open_path("/".as_ref())?);
     let target = root.find(&c_path(&blueprint.plan.workspace)?)?;
     tree.attach(target.as_fd())
-}
-
-fn write_token(
-    blueprint: &Blueprint<'_>,
-    gateway: &Directory,
-    from: &OwnedFd,
-) -> Result<(), SysError> {
-    let token = gateway.make_file(c"token", 0o400, b"")?;
-    copy_unseen(from.as_fd(), token.as_fd(), TOKEN_BYTES_MAX)?;
-    let agent = blueprint.plan.ids.host_agent;
-    give_to(token.as_fd(), agent, agent)
 }
 
 fn set_rlimits(order: Furnish) -> Result<(), SysError> {
@@ -146,25 +139,15 @@ fn set_rlimits(order: Furnish) -> Result<(), SysError> {
     rlimit::set(Limit::LockedMemory, LOCKED_BYTES)
 }
 
-fn enter_user_namespace(blueprint: &Blueprint<'_>, control: &Seqpacket) -> Result<(), LaunchError> {
-    if !omitted(Layer::UserNamespace) {
-        namespace::leave(Namespaces::USER).step(Step::UserNamespace)?;
-        control
-            .send(&Report::NeedMaps.encode(), &[])
-            .step(Step::IdMaps)?;
-        let answer = control.receive().step(Step::IdMaps)?;
-        let order = answer.map(|message| Order::decode(&message.bytes));
-        if !matches!(order, Some(Ok(Order::Proceed))) {
-            let error = SysError::new("recvmsg", "no id maps", Errno::EPIPE);
-            return Err(LaunchError::failed(Step::IdMaps, &error));
-        }
-    }
+fn enter_user_namespace(blueprint: &Blueprint<'_>, users: &OwnedFd) -> Result<(), SysError> {
     let root = blueprint.plan.ids.root;
-    privileges::set_group(root).step(Step::UserNamespace)?;
     if omitted(Layer::UserNamespace) {
-        return privileges::set_user_keeping(root).step(Step::UserNamespace);
+        privileges::set_group(root)?;
+        return privileges::set_user_keeping(root);
     }
-    privileges::set_user(root).step(Step::UserNamespace)
+    namespace::enter_users(users.as_fd())?;
+    privileges::set_group(root)?;
+    privileges::set_user(root)
 }
 
 fn forbid_namespaces(sysctls: &Directory) -> Result<(), SysError> {

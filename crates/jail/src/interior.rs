@@ -9,7 +9,7 @@ use std::io::Write;
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 use std::path::Path;
 
-use sys::directory::{Directory, set_creation_mask};
+use sys::directory::{Directory, give_to, set_creation_mask};
 use sys::mount::{Attributes, Tree};
 use sys::namespace::{self, Namespaces};
 use sys::seqpacket::Seqpacket;
@@ -30,7 +30,7 @@ use crate::wire::Report;
 /// Number of the descriptor that leads to the warden, once the others are closed.
 pub(crate) const CONTROL: i32 = 3;
 
-/// First number that a parked jail has closed: after the connection come two folders.
+/// First number that a parked jail has closed: after the connection come a file and a folder.
 const KEPT_END: i32 = CONTROL + 3;
 
 /// Device nodes of `/dev`: those that ordinary programs open, none that leads to hardware.
@@ -70,11 +70,11 @@ pub(crate) struct Blueprint<'a> {
 /// Builds the jail around the calling process as far as nobody needs to have asked for it, waits for
 /// the furniture, finishes, then serves as PID 1. Returns its exit code.
 pub(crate) fn live(blueprint: &Blueprint<'_>, control: &Seqpacket) -> i32 {
-    // Steps 1 to 8 are a function of their own, so that their descriptors have no owner left when
+    // Steps 1 to 9 are a function of their own, so that their descriptors have no owner left when
     // the sweep closes them by number.
-    let kept = build(blueprint).and_then(|sysctls| {
-        // 9. A parked jail may wait for long, and holds nothing of the warden's meanwhile.
-        sweep(control, blueprint.gateway, sysctls).step(Step::Descriptors)
+    let kept = build(blueprint).and_then(|(token, sysctls)| {
+        // 10. A parked jail may wait for long, and holds nothing of the warden's meanwhile.
+        sweep(control, token, sysctls).step(Step::Descriptors)
     });
     match kept {
         Ok(kept) => finish::finish(blueprint, kept),
@@ -87,8 +87,8 @@ pub(crate) fn live(blueprint: &Blueprint<'_>, control: &Seqpacket) -> i32 {
 pub(crate) struct Kept {
     /// The way to the warden.
     pub(crate) control: Seqpacket,
-    /// The gateway's folder on the host.
-    pub(crate) gateway: Directory,
+    /// The token's file, empty, to be written.
+    pub(crate) token: File,
     /// The sysctls, from before they were masked.
     pub(crate) sysctls: Directory,
 }
@@ -104,8 +104,9 @@ pub(crate) fn give_up(control: &Seqpacket, failure: LaunchError) -> i32 {
     1
 }
 
-/// Steps 1 to 8, in order. Each comment says why it stands where it stands. Returns the sysctls.
-fn build(blueprint: &Blueprint<'_>) -> Result<Directory, LaunchError> {
+/// Steps 1 to 9, in order. Each comment says why it stands where it stands. Returns the
+/// token's file and the sysctls.
+fn build(blueprint: &Blueprint<'_>) -> Result<(File, Directory), LaunchError> {
     let Blueprint { site, plan, .. } = blueprint;
     // 1. Limits first: whatever is allocated or forked from here on counts as the jail's.
     join_cgroups(blueprint.joins).step(Step::Join)?;
@@ -128,11 +129,14 @@ fn build(blueprint: &Blueprint<'_>) -> Result<Directory, LaunchError> {
     if !omitted(Layer::ProcMasks) {
         procfs::mask(&root).step(Step::Masks)?;
     }
-    // 7. The host's root goes; from here on only the plan exists.
+    // 7. The token's file, through the host's own mount of the gateway's folder: the jail's is
+    //    read-only.
+    let token = make_token(blueprint).step(Step::Token)?;
+    // 8. The host's root goes; from here on only the plan exists.
     leave_host_root().step(Step::Pivot)?;
-    // 8. Nobody inside can change it later.
+    // 9. Nobody inside can change it later.
     namespace::set_hostname(&site.hostname).step(Step::Hostname)?;
-    Ok(sysctls)
+    Ok((token, sysctls))
 }
 
 fn join_cgroups(joins: &[File]) -> Result<(), SysError> {
@@ -221,6 +225,13 @@ fn make_devices(root: &Directory) -> Result<(), SysError> {
     mount::restrict_at(dev.as_fd(), c"", Attributes::READ_ONLY)
 }
 
+fn make_token(blueprint: &Blueprint<'_>) -> Result<File, SysError> {
+    let token = blueprint.gateway.make_file(c"token", 0o400, b"")?;
+    let agent = blueprint.plan.ids.host_agent;
+    give_to(token.as_fd(), agent, agent)?;
+    Ok(token)
+}
+
 fn leave_host_root() -> Result<(), SysError> {
     if omitted(Layer::Pivot) {
         return mount::change_root_weakly();
@@ -232,11 +243,11 @@ fn leave_host_root() -> Result<(), SysError> {
 
 /// Puts what a parked jail needs at fixed numbers and the null device at the standard ones; closes
 /// the rest.
-fn sweep(control: &Seqpacket, gateway: &Directory, sysctls: Directory) -> Result<Kept, SysError> {
+fn sweep(control: &Seqpacket, token: File, sysctls: Directory) -> Result<Kept, SysError> {
     let null = null_device()?;
-    let kept = [control.as_fd(), gateway.as_fd(), sysctls.as_fd()]
+    let kept = [control.as_fd(), token.as_fd(), sysctls.as_fd()]
         .map(|fd| fds::duplicate_above(fd, KEPT_END));
-    drop(sysctls);
+    drop((token, sysctls));
     let mut numbers = Vec::with_capacity(kept.len() + 1);
     for (number, fd) in (CONTROL..).zip(kept) {
         let fd = fd?;
@@ -253,7 +264,7 @@ fn sweep(control: &Seqpacket, gateway: &Directory, sysctls: Directory) -> Result
     }
     Ok(Kept {
         control: Seqpacket::from_fd(fds::inherited(CONTROL)?)?,
-        gateway: Directory::new(fds::inherited(CONTROL + 1)?),
+        token: File::from(fds::inherited(CONTROL + 1)?),
         sysctls: Directory::new(fds::inherited(CONTROL + 2)?),
     })
 }

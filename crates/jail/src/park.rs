@@ -15,7 +15,7 @@ use sys::seqpacket::Seqpacket;
 use crate::cgroup::{Cgroups, Group};
 use crate::confirm::{Expected, Reference};
 use crate::error::{InStep, LaunchError};
-use crate::ids::io_failure;
+use crate::ids::{io_failure, user_namespace};
 use crate::interior::{self, Blueprint};
 use crate::landlock::Fence;
 use crate::parked::{Parked, Standing};
@@ -46,10 +46,12 @@ pub fn park(site: Site, cgroups: &Cgroups) -> Result<Parked, LaunchError> {
         .likely_owner
         .map(|owner| OwnerMap::new(owner, plan.ids));
     let likely = likely.transpose()?;
+    let map = plan.ids.map();
+    let users = user_namespace(&map, &map).step(Step::IdMaps)?;
     let expected = expect(&site, &plan)?;
     // 3. The cgroup with its limits, before there is anything to limit.
     let group = Group::create(cgroups, site.name.as_str(), &site.limits).step(Step::Cgroup)?;
-    // 4. PID 1, born in the cgroup and in all namespaces but the user's, which comes last.
+    // 4. PID 1, born in the cgroup and in all namespaces but the user's, which it enters last.
     let begotten = group.joins().step(Step::Cgroup).and_then(|joins| {
         beget(
             &Blueprint {
@@ -68,6 +70,7 @@ pub fn park(site: Site, cgroups: &Cgroups) -> Result<Parked, LaunchError> {
                 process,
                 control,
                 group,
+                users,
             },
             expected,
             site.limits,

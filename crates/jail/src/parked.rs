@@ -2,6 +2,7 @@
 //!
 //! Not for: what is built before (`park`). PID 1's half of what is here is `finish`.
 
+use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -12,10 +13,9 @@ use sys::readiness::wait_readable;
 use sys::seqpacket::Seqpacket;
 
 use crate::cgroup::Group;
-use crate::confirm::{Expected, Found, confirm};
+use crate::confirm::{Expected, confirm, confirm_limits};
 use crate::error::{InStep, LaunchError};
 use crate::handle::Jail;
-use crate::ids::write_maps;
 use crate::landlock::Enforced;
 use crate::mounting::Access;
 use crate::spec::{Furniture, Stdio};
@@ -46,6 +46,8 @@ pub(crate) struct Standing {
     pub(crate) control: Seqpacket,
     /// Its cgroup.
     pub(crate) group: Group,
+    /// The user namespace that PID 1 will enter, with its id maps.
+    pub(crate) users: File,
 }
 
 /// A parked jail that did not become one; nothing of it is left.
@@ -136,16 +138,13 @@ impl Parked {
             .change_limits(limits, &furniture.limits)
             .step(Step::Cgroup)?;
         expected.places.push(hanging.place());
-        hand_over(&talk, furniture, &hanging)?;
-        // 6. The id maps, which only a process outside can write; then PID 1 confines itself.
-        let landlock = see_through(&talk, &expected.ids.map())?;
+        hand_over(&talk, furniture, (&hanging, &standing.users))?;
+        // 6. While PID 1 confines itself: the limits, of which it is no part.
+        let pid = standing.process.pid();
+        let cgroup = confirm_limits(group, &furniture.limits, pid)?;
+        let landlock = see_through(&talk)?;
         // 7. What the kernel says holds. Any deviation ends the launch.
-        let found = Found {
-            group,
-            pid: standing.process.pid(),
-            landlock,
-        };
-        let layers = confirm(expected, &furniture.limits, &found)?;
+        let layers = confirm(expected, cgroup, pid, landlock)?;
         // 8. The terminal, from the jail's own devpts, if the command wants one.
         let terminal = match furniture.command.stdio {
             Stdio::Terminal { rows, cols } => Some(open_terminal(&talk, rows, cols)?),
@@ -182,7 +181,11 @@ impl Standing {
     }
 }
 
-fn hand_over(talk: &Talk<'_>, furniture: &Furniture, hanging: &Hanging) -> Result<(), LaunchError> {
+fn hand_over(
+    talk: &Talk<'_>,
+    furniture: &Furniture,
+    (hanging, users): (&Hanging, &File),
+) -> Result<(), LaunchError> {
     match talk.hear()?.0 {
         Report::Parked => {}
         _ => return Err(unexpected()),
@@ -192,30 +195,20 @@ fn hand_over(talk: &Talk<'_>, furniture: &Furniture, hanging: &Hanging) -> Resul
         file_size: furniture.limits.file_size.0,
         read_only: hanging.access == Access::Programs,
     });
-    let fds = [furniture.token.as_fd(), hanging.tree.as_fd()];
+    let fds = [furniture.token.as_fd(), hanging.tree.as_fd(), users.as_fd()];
     talk.say(&order, &fds, Step::Workspace)
 }
 
-fn see_through(talk: &Talk<'_>, map: &str) -> Result<Enforced, LaunchError> {
-    let mut mapped = false;
-    loop {
-        match talk.hear()?.0 {
-            Report::NeedMaps if !mapped => {
-                mapped = true;
-                write_maps(talk.process.pid(), map, map).step(Step::IdMaps)?;
-                talk.say(&Order::Proceed, &[], Step::IdMaps)?;
-            }
-            Report::Ready {
-                landlock_abi,
-                landlock_full,
-            } => {
-                return Ok(Enforced {
-                    abi: landlock_abi,
-                    full: landlock_full,
-                });
-            }
-            _ => return Err(unexpected()),
-        }
+fn see_through(talk: &Talk<'_>) -> Result<Enforced, LaunchError> {
+    match talk.hear()?.0 {
+        Report::Ready {
+            landlock_abi,
+            landlock_full,
+        } => Ok(Enforced {
+            abi: landlock_abi,
+            full: landlock_full,
+        }),
+        _ => Err(unexpected()),
     }
 }
 

@@ -19,9 +19,7 @@ const TEXT_MAX: usize = 512;
 /// From the warden to PID 1.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// The id maps are written.
-    Proceed,
-    /// Finish the jail; the token's file and the workspace's tree come with this.
+    /// Finish the jail; the token, the workspace's tree and the user namespace come with this.
     Furnish(Furnish),
     /// Open a terminal for the command, and send its master.
     OpenTerminal {
@@ -88,8 +86,6 @@ pub(crate) enum Streams {
 pub(crate) enum Report {
     /// All that needs no request is built.
     Parked,
-    /// The user namespace exists and wants id maps.
-    NeedMaps,
     /// A step failed; PID 1 ends.
     Failed {
         /// Which.
@@ -143,7 +139,6 @@ impl Order {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(64);
         match self {
-            Self::Proceed => out.push(1),
             Self::OpenTerminal { rows, cols } => {
                 out.push(2);
                 put_size(&mut out, *rows, *cols);
@@ -158,7 +153,7 @@ impl Order {
                 put_number(&mut out, *signal);
             }
             Self::Furnish(furnish) => {
-                out.push(5);
+                out.push(1);
                 put_number(&mut out, furnish.open_files);
                 out.extend(furnish.file_size.to_le_bytes());
                 out.push(u8::from(furnish.read_only));
@@ -171,7 +166,6 @@ impl Order {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut input = Input(bytes);
         let order = match input.byte()? {
-            1 => Self::Proceed,
             2 => Self::OpenTerminal {
                 rows: input.short()?,
                 cols: input.short()?,
@@ -181,7 +175,7 @@ impl Order {
                 process: input.number()?,
                 signal: input.number()?,
             },
-            5 => Self::Furnish(Furnish {
+            1 => Self::Furnish(Furnish {
                 open_files: input.number()?,
                 file_size: u64::from_le_bytes(input.array()?),
                 read_only: input.byte()? == 1,
@@ -236,8 +230,7 @@ impl Report {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(64);
         match self {
-            Self::NeedMaps => out.push(1),
-            Self::Parked => out.push(8),
+            Self::Parked => out.push(1),
             Self::Failed {
                 step,
                 object,
@@ -288,7 +281,7 @@ impl Report {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut input = Input(bytes);
         let report = match input.byte()? {
-            1 => Self::NeedMaps,
+            1 => Self::Parked,
             2 => Self::Failed {
                 step: Step::from_code(input.byte()?).ok_or(Malformed)?,
                 errno: input.errno()?,
@@ -316,7 +309,6 @@ impl Report {
                     _ => return Err(Malformed),
                 },
             },
-            8 => Self::Parked,
             _ => return Err(Malformed),
         };
         input.end(report)

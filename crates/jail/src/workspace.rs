@@ -9,7 +9,7 @@ use sys::SysError;
 use sys::mount::{Attributes, Depth, Tree};
 
 use crate::error::{InStep, LaunchError};
-use crate::ids::{IdMapHolder, Ids};
+use crate::ids::{Ids, user_namespace};
 use crate::mounting::{Access, HARMLESS, Place, scratch};
 use crate::spec::Workspace;
 use crate::step::Step;
@@ -29,9 +29,7 @@ impl OwnerMap {
     pub(crate) fn new(owner: (u32, u32), ids: Ids) -> Result<Self, LaunchError> {
         let agent = ids.host_agent;
         let map = |owner: u32| format!("{owner} {agent} 1\n");
-        let helper = IdMapHolder::new(&map(owner.0), &map(owner.1)).step(Step::Workspace)?;
-        // The namespace lives on by this descriptor, so the process has done its work.
-        let namespace = helper.namespace().step(Step::Workspace)?;
+        let namespace = user_namespace(&map(owner.0), &map(owner.1)).step(Step::Workspace)?;
         Ok(Self { owner, namespace })
     }
 

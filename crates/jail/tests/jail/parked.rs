@@ -16,7 +16,7 @@ use sys::readiness::wait_readable;
 
 use crate::support::{Yard, captured, in_a_yard, until_over};
 
-/// Standard streams, connection, gateway's folder, sysctls.
+/// Standard streams, connection, the token's file, sysctls.
 const KEPT: usize = 6;
 
 #[test]
