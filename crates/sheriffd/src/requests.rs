@@ -233,7 +233,10 @@ impl Warden {
             counters,
         };
         self.tell(&Tell::Notice(Notice::Ended(Box::new(ended))), &[]);
-        self.clear_ground(living.ground);
+        // Whoever waits for the end knows of it; what follows only takes time.
+        let Living { jail, ground, .. } = living;
+        drop(jail);
+        self.clear_ground(ground);
     }
 
     fn living(&mut self, session: &SessionId) -> Result<&mut Living, Refusal> {
