@@ -3,7 +3,8 @@
 //! Not for: limits and file systems, which the warden applies; limits are only read here so that a
 //! slip is answered before anything is built.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use api::attach::Run;
 use model::{ByteSize, ProfileName, SessionId, Usage};
@@ -22,6 +23,8 @@ const JAIL: &str = "jail";
 #[derive(Debug, Clone)]
 pub struct Policies {
     texts: Arc<[ProfileText]>,
+    /// Those that a session has named: reading one takes longer than the rest of the request.
+    read: Arc<Mutex<BTreeMap<ProfileName, ResolvedProfile>>>,
     generation: u64,
 }
 
@@ -78,6 +81,7 @@ impl Policies {
     pub fn new(profiles: Profiles, generation: u64) -> Self {
         Self {
             texts: profiles.texts.into(),
+            read: Arc::default(),
             generation,
         }
     }
@@ -116,6 +120,10 @@ impl Policies {
     }
 
     fn profile(&self, name: &ProfileName) -> Result<ResolvedProfile, PolicyError> {
+        let read = || self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(profile) = read().get(name) {
+            return Ok(profile.clone());
+        }
         if !self.names().any(|known| known == name) {
             let known: Vec<&str> = self.names().map(ProfileName::as_str).collect();
             return Err(PolicyError::Unknown {
@@ -124,7 +132,10 @@ impl Policies {
             });
         }
         let mut lookup = |kind: ProfileKind, name: &ProfileName| self.source(kind, name);
-        Ok(ResolvedProfile::resolve(name, &mut lookup)?)
+        let profile = ResolvedProfile::resolve(name, &mut lookup)?;
+        // Bounded by the names that there are.
+        read().insert(name.clone(), profile.clone());
+        Ok(profile)
     }
 
     fn source(&self, kind: ProfileKind, name: &ProfileName) -> Result<Source, LookupError> {
