@@ -31,6 +31,7 @@ mod git;
 mod leftovers;
 mod limits;
 mod node;
+mod parked;
 mod python;
 mod report;
 mod rust;

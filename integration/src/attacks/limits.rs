@@ -9,14 +9,18 @@ use crate::harness::{Daemon, Jail, PATIENCE};
 
 #[test]
 fn memory_file_systems_end_at_their_inodes_too() {
-    let found = ask(&Jail::new().limit("memory=512MiB"), "
+    let found = ask(
+        &Jail::new().limit("memory=512MiB"),
+        "
 def fill(folder):
     made = 0
     try:
         while made < 100000:
             os.close(os.open(f'{folder}/{made}', os.O_CREAT | os.O_WRONLY)); made += 1
     except OSError as error: return errno.errorcode[error.errno] + ' ' + str(made < 40000)
-    return 'endless'", &[("tmp", "fill('/tmp')"), ("shm", "fill('/dev/shm')")]);
+    return 'endless'",
+        &[("tmp", "fill('/tmp')"), ("shm", "fill('/dev/shm')")],
+    );
     assert_eq!(found["tmp"], "ENOSPC True", "{found:?}");
     assert_eq!(found["shm"], "ENOSPC True", "{found:?}");
 }
@@ -26,7 +30,9 @@ fn a_fork_bomb_of_double_forks_ends_with_its_jail() {
     let daemon = Daemon::ephemeral();
     let jail = Jail::on(&daemon).limit("pids=50").timeout("2s");
     let script = "import os\nwhile True:\n  try:\n    if os.fork() == 0: os.setsid()\n  except OSError: pass";
-    let outcome = jail.run(&["/usr/bin/python3", "-c", script]).ended_with(124);
+    let outcome = jail
+        .run(&["/usr/bin/python3", "-c", script])
+        .ended_with(124);
     assert!(outcome.counter("/limits/pids") == 50, "{outcome}");
     crate::harness::Leftovers::await_none_naming(outcome.session());
     Jail::on(&daemon).run(&["/bin/true"]).ok();
@@ -60,18 +66,30 @@ s = one(); print('after', head(s).split()[1], '.', flush=True)
 ";
     let mut child = flood.start_python(script);
     let text = child.await_text("} .", PATIENCE);
-    let seen = text.trim().trim_start_matches("done ").trim_end_matches('.');
+    let seen = text
+        .trim()
+        .trim_start_matches("done ")
+        .trim_end_matches('.');
     let seen: serde_json::Value = serde_json::from_str(seen).unwrap();
     let allowed = seen["200"].as_u64().unwrap_or_default();
     assert!((900..=1024).contains(&allowed), "{seen}");
-    let refused: u64 = ["503", "429", "closed"].iter().filter_map(|one| seen[*one].as_u64()).sum();
+    let refused: u64 = ["503", "429", "closed"]
+        .iter()
+        .filter_map(|one| seen[*one].as_u64())
+        .sum();
     assert_eq!(allowed + refused, 1500, "{seen}");
     // Meanwhile another jail of the same daemon is served.
     let other = Jail::new().connect("fine.example:80", fine.address());
-    assert_eq!(other.shell("curl -sSf http://fine.example/").ok().text(), "fine");
+    assert_eq!(
+        other.shell("curl -sSf http://fine.example/").ok().text(),
+        "fine"
+    );
     child.close_input();
     let state = child.wait(PATIENCE);
-    assert!(String::from_utf8_lossy(&state.stdout).contains("after 200"), "{state}");
+    assert!(
+        String::from_utf8_lossy(&state.stdout).contains("after 200"),
+        "{state}"
+    );
 }
 
 #[test]

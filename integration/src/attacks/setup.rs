@@ -21,9 +21,15 @@ fn refused(jail: Jail) -> Outcome {
 fn a_folder_that_is_missing_or_a_newer_landlock_than_the_kernels_starts_nothing() {
     let daemon = Daemon::ephemeral();
     let outcome = refused(Jail::on(&daemon).profile("missing-folder")).ended_with(125);
-    assert!(outcome.complaint().contains("/nonexistent/tools"), "{outcome}");
+    assert!(
+        outcome.complaint().contains("/nonexistent/tools"),
+        "{outcome}"
+    );
     let outcome = refused(Jail::on(&daemon).profile("future-landlock")).ended_with(125);
-    assert!(outcome.complaint().to_lowercase().contains("landlock"), "{outcome}");
+    assert!(
+        outcome.complaint().to_lowercase().contains("landlock"),
+        "{outcome}"
+    );
     // The same command runs where the profile can be had.
     let good = Jail::on(&daemon).scratch();
     good.run(&["/bin/sh", "-c", "touch /workspace/ran"]).ok();
@@ -35,11 +41,29 @@ fn a_folder_that_is_missing_or_a_newer_landlock_than_the_kernels_starts_nothing(
 
 #[test]
 fn unknown_profiles_and_limits_that_make_no_sense_start_nothing() {
-    for name in ["../base", "/etc/passwd", "a.b/..", "", "base\nx", &"x".repeat(300), "no-such"] {
+    for name in [
+        "../base",
+        "/etc/passwd",
+        "a.b/..",
+        "",
+        "base\nx",
+        &"x".repeat(300),
+        "no-such",
+    ] {
         let outcome = refused(Jail::new().profile(name));
-        assert!(!outcome.complaint().contains("panicked"), "{name:?}: {outcome}");
+        assert!(
+            !outcome.complaint().contains("panicked"),
+            "{name:?}: {outcome}"
+        );
     }
-    for limit in ["pids=0", "pids=-1", "memory=1", "memory=nonsense", "nonsense=1", "cpu=0"] {
+    for limit in [
+        "pids=0",
+        "pids=-1",
+        "memory=1",
+        "memory=nonsense",
+        "nonsense=1",
+        "cpu=0",
+    ] {
         let jail = Jail::new().scratch().limit(limit);
         let outcome = jail.run(&["/bin/sh", "-c", "touch /workspace/ran"]);
         assert!(matches!(outcome.code, 2 | 125), "{limit}: {outcome}");
@@ -53,7 +77,11 @@ fn a_workspace_that_is_no_folder_is_refused_and_one_behind_a_link_is_the_links_t
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
-    for path in [file.as_path(), std::path::Path::new("/proc/1/mem"), std::path::Path::new("/nonexistent")] {
+    for path in [
+        file.as_path(),
+        std::path::Path::new("/proc/1/mem"),
+        std::path::Path::new("/nonexistent"),
+    ] {
         let outcome = Jail::new().workspace(path).run(&["/bin/true"]);
         assert!(matches!(outcome.code, 2 | 125), "{path:?}: {outcome}");
     }
@@ -61,8 +89,12 @@ fn a_workspace_that_is_no_folder_is_refused_and_one_behind_a_link_is_the_links_t
     std::fs::create_dir(&target).unwrap();
     symlink(&target, folder.path().join("link")).unwrap();
     let jail = Jail::new().workspace(&folder.path().join("link"));
-    jail.shell("echo made > /workspace/made; test ! -e /workspace/../file").ok();
-    assert_eq!(std::fs::read_to_string(target.join("made")).unwrap(), "made\n");
+    jail.shell("echo made > /workspace/made; test ! -e /workspace/../file")
+        .ok();
+    assert_eq!(
+        std::fs::read_to_string(target.join("made")).unwrap(),
+        "made\n"
+    );
 }
 
 #[test]
@@ -76,11 +108,25 @@ fn another_user_gets_no_jail_and_no_workspace_that_is_not_his() {
     let runtime = daemon.runtime().display().to_string();
     let line = |user: &str| {
         let program = program.display();
-        on_host(&["setpriv", "--reuid", user, "--regid", user, "--clear-groups", "sh", "-c",
-            &format!("cd /; {program} --socket-dir {runtime} run -- /bin/echo it ran; echo code $?")])
+        on_host(&[
+            "setpriv",
+            "--reuid",
+            user,
+            "--regid",
+            user,
+            "--clear-groups",
+            "sh",
+            "-c",
+            &format!(
+                "cd /; {program} --socket-dir {runtime} run -- /bin/echo it ran; echo code $?"
+            ),
+        ])
     };
     let stranger = line("12345");
-    assert!(!stranger.contains("it ran") && !stranger.contains("code 0"), "{stranger}");
+    assert!(
+        !stranger.contains("it ran") && !stranger.contains("code 0"),
+        "{stranger}"
+    );
     // Root, who is an operator, gets through with the very same line.
     let root = line("0");
     assert!(root.contains("it ran") && root.contains("code 0"), "{root}");

@@ -12,22 +12,77 @@ use crate::harness::{Jail, PATIENCE};
 #[test]
 fn denies_families_and_types_that_the_wire_does_not_carry() {
     const PROBES: [Probe; 17] = [
-        ("alg", "syscall(41, 38, 5, 0)", "EAFNOSUPPORT", "ok|EAFNOSUPPORT"),
+        (
+            "alg",
+            "syscall(41, 38, 5, 0)",
+            "EAFNOSUPPORT",
+            "ok|EAFNOSUPPORT",
+        ),
         ("packet", "syscall(41, 17, 3, 0)", "EAFNOSUPPORT", "ok"),
-        ("vsock", "syscall(41, 40, 1, 0)", "EAFNOSUPPORT", "ok|EAFNOSUPPORT"),
-        ("rxrpc", "syscall(41, 33, 2, 2)", "EAFNOSUPPORT", "ok|EAFNOSUPPORT"),
-        ("tipc", "syscall(41, 30, 1, 0)", "EAFNOSUPPORT", "ok|EAFNOSUPPORT"),
-        ("xdp", "syscall(41, 44, 3, 0)", "EAFNOSUPPORT", "ok|EAFNOSUPPORT"),
-        ("key", "syscall(41, 15, 3, 2)", "EAFNOSUPPORT", "ok|EAFNOSUPPORT"),
+        (
+            "vsock",
+            "syscall(41, 40, 1, 0)",
+            "EAFNOSUPPORT",
+            "ok|EAFNOSUPPORT",
+        ),
+        (
+            "rxrpc",
+            "syscall(41, 33, 2, 2)",
+            "EAFNOSUPPORT",
+            "ok|EAFNOSUPPORT",
+        ),
+        (
+            "tipc",
+            "syscall(41, 30, 1, 0)",
+            "EAFNOSUPPORT",
+            "ok|EAFNOSUPPORT",
+        ),
+        (
+            "xdp",
+            "syscall(41, 44, 3, 0)",
+            "EAFNOSUPPORT",
+            "ok|EAFNOSUPPORT",
+        ),
+        (
+            "key",
+            "syscall(41, 15, 3, 2)",
+            "EAFNOSUPPORT",
+            "ok|EAFNOSUPPORT",
+        ),
         ("raw", "syscall(41, 2, 3, 255)", "EPERM", "ok"),
         ("raw_icmp", "syscall(41, 2, 3, 1)", "EPERM", "ok"),
         ("raw6", "syscall(41, 10, 3, 58)", "EPERM", "ok|EAFNOSUPPORT"),
         ("old_packet", "syscall(41, 2, 10, 0)", "EPERM", "ok|EINVAL"),
-        ("sctp", "syscall(41, 2, 1, 132)", "EPROTONOSUPPORT", "ok|EPROTONOSUPPORT"),
-        ("mptcp", "syscall(41, 2, 1, 262)", "EPROTONOSUPPORT", "ok|EPROTONOSUPPORT"),
-        ("audit", "syscall(41, 16, 3, 9)", "EPROTONOSUPPORT", "ok|EPROTONOSUPPORT"),
-        ("netfilter", "syscall(41, 16, 3, 12)", "EPROTONOSUPPORT", "ok|EPROTONOSUPPORT"),
-        ("pair", "syscall(53, 2, 1, 0, 0)", "EAFNOSUPPORT", "EOPNOTSUPP|EFAULT"),
+        (
+            "sctp",
+            "syscall(41, 2, 1, 132)",
+            "EPROTONOSUPPORT",
+            "ok|EPROTONOSUPPORT",
+        ),
+        (
+            "mptcp",
+            "syscall(41, 2, 1, 262)",
+            "EPROTONOSUPPORT",
+            "ok|EPROTONOSUPPORT",
+        ),
+        (
+            "audit",
+            "syscall(41, 16, 3, 9)",
+            "EPROTONOSUPPORT",
+            "ok|EPROTONOSUPPORT",
+        ),
+        (
+            "netfilter",
+            "syscall(41, 16, 3, 12)",
+            "EPROTONOSUPPORT",
+            "ok|EPROTONOSUPPORT",
+        ),
+        (
+            "pair",
+            "syscall(53, 2, 1, 0, 0)",
+            "EAFNOSUPPORT",
+            "EOPNOTSUPP|EFAULT",
+        ),
         ("tcp", "syscall(41, 2, 1, 0)", "ok", "ok"),
     ];
     compare(&Jail::new(), "", &PROBES);
@@ -37,14 +92,44 @@ fn denies_families_and_types_that_the_wire_does_not_carry() {
 fn denies_options_that_choose_another_way_out_or_load_protocols() {
     const PROBES: [Probe; 11] = [
         ("dontroute", "option(1, 5)", "EPERM", "ok"),
-        ("dontroute_high_bits", "option(1 | 1 << 40, 5)", "EPERM", "ok"),
-        ("bind_device", "attempt(s.setsockopt, 1, 25, b'lo')", "EPERM", "ok"),
+        (
+            "dontroute_high_bits",
+            "option(1 | 1 << 40, 5)",
+            "EPERM",
+            "ok",
+        ),
+        (
+            "bind_device",
+            "attempt(s.setsockopt, 1, 25, b'lo')",
+            "EPERM",
+            "ok",
+        ),
         ("bind_index", "option(1, 62)", "EPERM", "ok"),
-        ("multicast_if", "attempt(s.setsockopt, 0, 32, bytes(12))", "EPERM", "ok"),
-        ("ulp", "attempt(t.setsockopt, 6, 31, b'tls')", "EPERM", "ENOTCONN|ENOENT|ok"),
+        (
+            "multicast_if",
+            "attempt(s.setsockopt, 0, 32, bytes(12))",
+            "EPERM",
+            "ok",
+        ),
+        (
+            "ulp",
+            "attempt(t.setsockopt, 6, 31, b'tls')",
+            "EPERM",
+            "ENOTCONN|ENOENT|ok",
+        ),
         ("encap", "option(17, 100)", "EPERM", "ok|ENOPROTOOPT|EINVAL"),
-        ("send_flag", "attempt(s.sendto, b'x', 4, ('127.0.0.1', 9))", "EPERM", "ok|ENETUNREACH|EINVAL"),
-        ("sendmsg_flag", "attempt(s.sendmsg, [b'x'], [], 4, ('127.0.0.1', 9))", "EPERM", "ok|ENETUNREACH|EINVAL"),
+        (
+            "send_flag",
+            "attempt(s.sendto, b'x', 4, ('127.0.0.1', 9))",
+            "EPERM",
+            "ok|ENETUNREACH|EINVAL",
+        ),
+        (
+            "sendmsg_flag",
+            "attempt(s.sendmsg, [b'x'], [], 4, ('127.0.0.1', 9))",
+            "EPERM",
+            "ok|ENETUNREACH|EINVAL",
+        ),
         ("reuse", "option(1, 2)", "ok", "ok"),
         ("nodelay", "attempt(t.setsockopt, 6, 1, 1)", "ok", "ok"),
     ];
@@ -60,10 +145,30 @@ def option(level, name): return syscall(54, s.fileno(), level, name, one, 4)";
 #[test]
 fn the_wire_can_not_be_rearranged() {
     const PROBES: [Probe; 6] = [
-        ("route", "tool('ip route add 203.0.113.0/24 dev DEV')", "refused", "ok"),
-        ("address", "tool('ip addr add 10.99.0.1/24 dev DEV')", "refused", "ok"),
-        ("mac", "tool('ip link set DEV address 02:00:00:00:00:99')", "refused", "ok"),
-        ("neighbour", "tool('ip neigh add 10.99.0.7 lladdr 02:00:00:00:00:99 dev DEV')", "refused", "ok"),
+        (
+            "route",
+            "tool('ip route add 203.0.113.0/24 dev DEV')",
+            "refused",
+            "ok",
+        ),
+        (
+            "address",
+            "tool('ip addr add 10.99.0.1/24 dev DEV')",
+            "refused",
+            "ok",
+        ),
+        (
+            "mac",
+            "tool('ip link set DEV address 02:00:00:00:00:99')",
+            "refused",
+            "ok",
+        ),
+        (
+            "neighbour",
+            "tool('ip neigh add 10.99.0.7 lladdr 02:00:00:00:00:99 dev DEV')",
+            "refused",
+            "ok",
+        ),
         ("down", "tool('ip link set DEV down')", "refused", "ok"),
         ("show", "tool('ip -o link show')", "ok", "ok"),
     ];
@@ -100,7 +205,10 @@ fn local_sockets_of_the_host_are_out_of_reach_even_when_their_names_are_known() 
         ("journal", connect("/run/systemd/journal/stdout")),
         ("gateway", connect("/run/sheriff/gateway.sock")),
     ];
-    let calls: Vec<_> = calls.iter().map(|(name, call)| (*name, call.as_str())).collect();
+    let calls: Vec<_> = calls
+        .iter()
+        .map(|(name, call)| (*name, call.as_str()))
+        .collect();
     let found = ask(&Jail::new(), "", &calls);
     for (name, answer) in &found {
         assert_eq!(answer == "ok", name == "gateway", "{name}: {found:?}");
@@ -118,12 +226,25 @@ fn a_socket_in_the_workspace_carries_no_connection_and_no_descriptor_into_the_ja
     let script = "
 inner = socket.socket(socket.AF_UNIX)
 inner.bind('/workspace/inner.sock'); inner.listen()";
-    let found = ask(&jail, script, &[
-        ("outer", "attempt(socket.socket(socket.AF_UNIX).connect, '/workspace/outer.sock')"),
-        ("inner", "attempt(socket.socket(socket.AF_UNIX).connect, '/workspace/inner.sock')"),
-    ]);
+    let found = ask(
+        &jail,
+        script,
+        &[
+            (
+                "outer",
+                "attempt(socket.socket(socket.AF_UNIX).connect, '/workspace/outer.sock')",
+            ),
+            (
+                "inner",
+                "attempt(socket.socket(socket.AF_UNIX).connect, '/workspace/inner.sock')",
+            ),
+        ],
+    );
     assert_eq!(found["inner"], "ok", "{found:?}");
-    assert_ne!(found["outer"], "ok", "a listener of the host answered: descriptors could come in");
+    assert_ne!(
+        found["outer"], "ok",
+        "a listener of the host answered: descriptors could come in"
+    );
     drop(std::os::unix::net::UnixStream::connect(&path).unwrap());
     drop(listener);
 }
@@ -148,7 +269,8 @@ print('reached' if s in ready or u in ready else 'untouched', flush=True)";
     let mut victim = other.start_python(server);
     let text = victim.await_text(" .", PATIENCE);
     let address = text.split_whitespace().nth(1).unwrap().to_owned();
-    let setup = format!("
+    let setup = format!(
+        "
 def call(port, source=None):
     s = socket.socket(); s.settimeout(3)
     try:
@@ -158,11 +280,16 @@ def call(port, source=None):
     except TimeoutError: return 'TIMEOUT'
     except OSError as e: return errno.errorcode[e.errno]
 u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-attempt(u.sendto, b'x', ('{address}', 8099))");
-    let found = ask(&Jail::new(), &setup, &[
-        ("tcp", "call(8099)"),
-        ("spoof", &format!("call(8099, '{address}')")),
-    ]);
+attempt(u.sendto, b'x', ('{address}', 8099))"
+    );
+    let found = ask(
+        &Jail::new(),
+        &setup,
+        &[
+            ("tcp", "call(8099)"),
+            ("spoof", &format!("call(8099, '{address}')")),
+        ],
+    );
     assert_eq!(found["tcp"], "ECONNREFUSED", "{found:?}");
     assert_eq!(found["spoof"], "EADDRNOTAVAIL", "{found:?}");
     victim.close_input();

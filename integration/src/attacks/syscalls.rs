@@ -18,31 +18,96 @@ CWD = -100";
 fn denies_kernel_administration_past_every_library() {
     const PROBES: [Probe; 27] = [
         ("bpf", "syscall(321, 99, 0, 0)", "EPERM", "EINVAL"),
-        ("perf_event_open", "syscall(298, BAD, 0, -1, -1, 0)", "EPERM", "EFAULT"),
+        (
+            "perf_event_open",
+            "syscall(298, BAD, 0, -1, -1, 0)",
+            "EPERM",
+            "EFAULT",
+        ),
         ("userfaultfd", "syscall(323, 0x800)", "EPERM", "ok"),
-        ("kexec_load", "syscall(246, 0, 99, 0, 0)", "EPERM", "EINVAL|ENOSYS"),
-        ("kexec_file_load", "syscall(320, -1, -1, 0, 0, 0x8000)", "EPERM", "EINVAL|ENOSYS"),
-        ("init_module", "syscall(175, BAD, 0, BAD)", "EPERM", "ENOEXEC|ENOSYS|EFAULT"),
-        ("finit_module", "syscall(313, -1, BAD, 0)", "EPERM", "EBADF|ENOSYS|EFAULT"),
-        ("delete_module", "syscall(176, BAD, 0)", "EPERM", "EFAULT|ENOSYS"),
+        (
+            "kexec_load",
+            "syscall(246, 0, 99, 0, 0)",
+            "EPERM",
+            "EINVAL|ENOSYS",
+        ),
+        (
+            "kexec_file_load",
+            "syscall(320, -1, -1, 0, 0, 0x8000)",
+            "EPERM",
+            "EINVAL|ENOSYS",
+        ),
+        (
+            "init_module",
+            "syscall(175, BAD, 0, BAD)",
+            "EPERM",
+            "ENOEXEC|ENOSYS|EFAULT",
+        ),
+        (
+            "finit_module",
+            "syscall(313, -1, BAD, 0)",
+            "EPERM",
+            "EBADF|ENOSYS|EFAULT",
+        ),
+        (
+            "delete_module",
+            "syscall(176, BAD, 0)",
+            "EPERM",
+            "EFAULT|ENOSYS",
+        ),
         ("swapon", "syscall(167, BAD, 0)", "EPERM", "EFAULT|ENOSYS"),
         ("swapoff", "syscall(168, BAD)", "EPERM", "EFAULT|ENOSYS"),
         ("settimeofday", "syscall(164, BAD, 0)", "EPERM", "EFAULT"),
         ("clock_settime", "syscall(227, 0, BAD)", "EPERM", "EFAULT"),
         ("adjtimex", "syscall(159, BAD)", "EPERM", "EFAULT"),
         ("acct", "syscall(163, BAD)", "EPERM", "EFAULT|ENOSYS"),
-        ("quotactl", "syscall(179, 0x800007 << 8, BAD, 0, BAD)", "EPERM", "EFAULT|ENOSYS|ENODEV|EINVAL"),
-        ("quotactl_fd", "syscall(443, -1, 0x800007 << 8, 0, BAD)", "EPERM", "EBADF|ENOSYS"),
+        (
+            "quotactl",
+            "syscall(179, 0x800007 << 8, BAD, 0, BAD)",
+            "EPERM",
+            "EFAULT|ENOSYS|ENODEV|EINVAL",
+        ),
+        (
+            "quotactl_fd",
+            "syscall(443, -1, 0x800007 << 8, 0, BAD)",
+            "EPERM",
+            "EBADF|ENOSYS",
+        ),
         ("reboot", "syscall(169, 0, 0, 0, 0)", "EPERM", "EINVAL"),
         ("syslog", "syscall(103, 10, 0, 0)", "EPERM", "ok"),
         ("iopl", "syscall(172, 9)", "EPERM", "EINVAL|ENOSYS"),
-        ("ioperm", "syscall(173, 1 << 20, 1, 1)", "EPERM", "EINVAL|ENOSYS"),
-        ("modify_ldt", "syscall(154, 0, BAD, 0)", "EPERM", "ok|ENOSYS"),
+        (
+            "ioperm",
+            "syscall(173, 1 << 20, 1, 1)",
+            "EPERM",
+            "EINVAL|ENOSYS",
+        ),
+        (
+            "modify_ldt",
+            "syscall(154, 0, BAD, 0)",
+            "EPERM",
+            "ok|ENOSYS",
+        ),
         ("sethostname", "syscall(170, b'x', 1)", "EPERM", "ok"),
         ("keyctl", "syscall(250, 0, -3, 0)", "EPERM", "ok"),
-        ("add_key", "syscall(248, b'user', b'probe', b'x', 1, -2)", "EPERM", "ok"),
-        ("request_key", "syscall(249, b'user', b'no such key', 0, 0)", "EPERM", "ENOKEY"),
-        ("lookup_dcookie", "syscall(212, 0, 0, 0)", "EPERM", "ENOSYS|EINVAL"),
+        (
+            "add_key",
+            "syscall(248, b'user', b'probe', b'x', 1, -2)",
+            "EPERM",
+            "ok",
+        ),
+        (
+            "request_key",
+            "syscall(249, b'user', b'no such key', 0, 0)",
+            "EPERM",
+            "ENOKEY",
+        ),
+        (
+            "lookup_dcookie",
+            "syscall(212, 0, 0, 0)",
+            "EPERM",
+            "ENOSYS|EINVAL",
+        ),
         ("fanotify_init", "syscall(300, 0, 0)", "EPERM", "ok|ENOSYS"),
     ];
     compare(&Jail::new(), SETUP, &PROBES);
@@ -52,14 +117,44 @@ fn denies_kernel_administration_past_every_library() {
 fn denies_what_passes_by_a_filter_of_system_calls() {
     const PROBES: [Probe; 9] = [
         ("io_uring_setup", "syscall(425, 1, BAD)", "ENOSYS", "EFAULT"),
-        ("io_uring_enter", "syscall(426, -1, 0, 0, 0, 0, 0)", "ENOSYS", "EBADF"),
-        ("io_uring_register", "syscall(427, -1, 1, 0, 0)", "ENOSYS", "EBADF|EINVAL"),
+        (
+            "io_uring_enter",
+            "syscall(426, -1, 0, 0, 0, 0, 0)",
+            "ENOSYS",
+            "EBADF",
+        ),
+        (
+            "io_uring_register",
+            "syscall(427, -1, 1, 0, 0)",
+            "ENOSYS",
+            "EBADF|EINVAL",
+        ),
         ("clone3", "syscall(435, BAD, 88)", "ENOSYS", "EFAULT"),
-        ("openat2", "syscall(437, CWD, b'/', BAD, 24)", "ENOSYS", "EFAULT"),
-        ("splice", "syscall(275, -1, 0, -1, 0, 1, 0)", "ENOSYS", "EBADF"),
+        (
+            "openat2",
+            "syscall(437, CWD, b'/', BAD, 24)",
+            "ENOSYS",
+            "EFAULT",
+        ),
+        (
+            "splice",
+            "syscall(275, -1, 0, -1, 0, 1, 0)",
+            "ENOSYS",
+            "EBADF",
+        ),
         ("vmsplice", "syscall(278, -1, BAD, 1, 0)", "ENOSYS", "EBADF"),
-        ("name_to_handle_at", "syscall(303, CWD, b'/', BAD, BAD, 0)", "EPERM", "EFAULT"),
-        ("open_by_handle_at", "syscall(304, CWD, BAD, 0)", "EPERM", "EFAULT"),
+        (
+            "name_to_handle_at",
+            "syscall(303, CWD, b'/', BAD, BAD, 0)",
+            "EPERM",
+            "EFAULT",
+        ),
+        (
+            "open_by_handle_at",
+            "syscall(304, CWD, BAD, 0)",
+            "EPERM",
+            "EFAULT",
+        ),
     ];
     compare(&Jail::new(), SETUP, &PROBES);
 }
@@ -67,16 +162,56 @@ fn denies_what_passes_by_a_filter_of_system_calls() {
 #[test]
 fn denies_reaching_into_another_process_even_a_child() {
     const PROBES: [Probe; 9] = [
-        ("ptrace_attach", "syscall(101, 16, victim, 0, 0)", "EPERM", "ok"),
-        ("ptrace_seize", "syscall(101, 0x4206, victim, 0, 0)", "EPERM", "EPERM|ok|EIO"),
-        ("process_vm_readv", "syscall(310, victim, 0, 0, 0, 0, 0)", "EPERM", "ok"),
-        ("process_vm_writev", "syscall(311, victim, 0, 0, 0, 0, 0)", "EPERM", "ok"),
+        (
+            "ptrace_attach",
+            "syscall(101, 16, victim, 0, 0)",
+            "EPERM",
+            "ok",
+        ),
+        (
+            "ptrace_seize",
+            "syscall(101, 0x4206, victim, 0, 0)",
+            "EPERM",
+            "EPERM|ok|EIO",
+        ),
+        (
+            "process_vm_readv",
+            "syscall(310, victim, 0, 0, 0, 0, 0)",
+            "EPERM",
+            "ok",
+        ),
+        (
+            "process_vm_writev",
+            "syscall(311, victim, 0, 0, 0, 0, 0)",
+            "EPERM",
+            "ok",
+        ),
         ("pidfd_getfd", "syscall(438, pidfd, 0, 0)", "EPERM", "ok"),
-        ("kcmp", "syscall(312, victim, victim, 1, 0, 0)", "EPERM", "ok|ENOSYS"),
-        ("process_madvise", "syscall(440, pidfd, 0, 0, 20, 0)", "EPERM", "ok|ENOSYS"),
-        ("process_mrelease", "syscall(448, pidfd, 0)", "EPERM", "EINVAL|ok"),
+        (
+            "kcmp",
+            "syscall(312, victim, victim, 1, 0, 0)",
+            "EPERM",
+            "ok|ENOSYS",
+        ),
+        (
+            "process_madvise",
+            "syscall(440, pidfd, 0, 0, 20, 0)",
+            "EPERM",
+            "ok|ENOSYS",
+        ),
+        (
+            "process_mrelease",
+            "syscall(448, pidfd, 0)",
+            "EPERM",
+            "EINVAL|ok",
+        ),
         // Last: ends the victim, which is the caller's right.
-        ("kill", "attempt(os.kill, victim, signal.SIGKILL)", "ok", "ok"),
+        (
+            "kill",
+            "attempt(os.kill, victim, signal.SIGKILL)",
+            "ok",
+            "ok",
+        ),
     ];
     compare(&Jail::new(), SETUP, &PROBES);
 }
@@ -131,9 +266,24 @@ fn kills_calls_through_the_32_bit_door() {
 fn denies_options_that_rearrange_credentials_and_executable_memory() {
     const PROBES: [Probe; 5] = [
         ("securebits", "syscall(157, 28, 1, 0, 0, 0)", "EPERM", "ok"),
-        ("set_mm", "syscall(157, 35, 99, 0, 0, 0)", "EPERM", "EINVAL|EPERM"),
-        ("ambient", "syscall(157, 47, 2, 0, 0, 0)", "EPERM", "EPERM|ok"),
-        ("read_implies_exec", "syscall(135, 0x0400000)", "EPERM", "ok"),
+        (
+            "set_mm",
+            "syscall(157, 35, 99, 0, 0, 0)",
+            "EPERM",
+            "EINVAL|EPERM",
+        ),
+        (
+            "ambient",
+            "syscall(157, 47, 2, 0, 0, 0)",
+            "EPERM",
+            "EPERM|ok",
+        ),
+        (
+            "read_implies_exec",
+            "syscall(135, 0x0400000)",
+            "EPERM",
+            "ok",
+        ),
         ("name", "syscall(157, 15, b'probe', 0, 0, 0)", "ok", "ok"),
     ];
     compare(&Jail::new(), SETUP, &PROBES);

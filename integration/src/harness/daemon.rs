@@ -131,7 +131,6 @@ impl Daemon {
     }
 
     /// The daemon's process, for signals. Fails after [`Self::stop`].
-    #[expect(dead_code, reason = "for stories about its death")]
     pub(crate) fn process(&self) -> &Child {
         self.process.as_ref().unwrap()
     }
