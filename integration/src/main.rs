@@ -33,6 +33,7 @@ mod layers;
 mod leftovers;
 mod limits;
 mod node;
+mod parked;
 mod python;
 mod report;
 mod rust;

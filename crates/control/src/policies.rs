@@ -3,7 +3,8 @@
 //! Not for: limits and file systems, which the warden applies; limits are only read here so that a
 //! slip is answered before anything is built.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use api::attach::Run;
 use model::{ByteSize, ProfileName, SessionId, Usage};
@@ -34,6 +35,8 @@ pub struct Policies {
 #[derive(Debug)]
 struct Set {
     texts: Vec<ProfileText>,
+    /// Those that a session has named: reading one takes longer than the rest of the request.
+    read: Mutex<BTreeMap<ProfileName, ResolvedProfile>>,
     generation: u64,
 }
 
@@ -90,7 +93,11 @@ impl Policies {
     pub fn new(profiles: Profiles, generation: u64) -> Self {
         let texts = profiles.texts;
         Self {
-            current: RwLock::new(Arc::new(Set { texts, generation })),
+            current: RwLock::new(Arc::new(Set {
+                texts,
+                read: Mutex::default(),
+                generation,
+            })),
         }
     }
 
@@ -164,6 +171,10 @@ impl Set {
     }
 
     fn profile(&self, name: &ProfileName) -> Result<ResolvedProfile, PolicyError> {
+        let read = || self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(profile) = read().get(name) {
+            return Ok(profile.clone());
+        }
         if !self.names().any(|known| known == name) {
             let known: Vec<&str> = self.names().map(ProfileName::as_str).collect();
             return Err(PolicyError::Unknown {
@@ -172,7 +183,10 @@ impl Set {
             });
         }
         let mut lookup = |kind: ProfileKind, name: &ProfileName| self.source(kind, name);
-        Ok(ResolvedProfile::resolve(name, &mut lookup)?)
+        let profile = ResolvedProfile::resolve(name, &mut lookup)?;
+        // Bounded by the names that there are.
+        read().insert(name.clone(), profile.clone());
+        Ok(profile)
     }
 
     fn source(&self, kind: ProfileKind, name: &ProfileName) -> Result<Source, LookupError> {

@@ -7,7 +7,7 @@ pub(crate) mod group;
 mod hierarchy;
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,6 +29,10 @@ const LEAF: &str = "supervisor";
 const REMOVE_TRIES: u32 = 200;
 /// Pause between two tries.
 const REMOVE_PAUSE: Duration = Duration::from_millis(5);
+
+/// Room for what most files of the kernel say: they have no length beforehand, and a buffer that
+/// grows from nothing takes a dozen calls.
+const KERNEL_FILE_BYTES: usize = 8192;
 
 /// How limits and kills are done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -292,8 +296,12 @@ fn folders(parent: &Path) -> Result<Vec<PathBuf>, SysError> {
 }
 
 pub(crate) fn read(path: &Path) -> Result<String, SysError> {
-    fs::read_to_string(path)
-        .map_err(|error| io_failure("read", &path.display().to_string(), &error))
+    let read = || {
+        let mut text = String::with_capacity(KERNEL_FILE_BYTES);
+        fs::File::open(path)?.read_to_string(&mut text)?;
+        Ok(text)
+    };
+    read().map_err(|error: io::Error| io_failure("read", &path.display().to_string(), &error))
 }
 
 pub(crate) fn write(path: &Path, text: &str) -> Result<(), SysError> {

@@ -8,8 +8,8 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use model::Layers;
-use model::layers::Namespaces;
+use model::layers::{CgroupLayer, Namespaces};
+use model::{Layers, Limits};
 use sys::SysError;
 use sys::directory::open_path;
 use sys::privileges::{CAP_KILL, CAP_SETGID, CAP_SETUID};
@@ -17,9 +17,9 @@ use sys::privileges::{CAP_KILL, CAP_SETGID, CAP_SETUID};
 use crate::cgroup::{self, Group};
 use crate::error::{InStep, LaunchError};
 use crate::fault::{Layer, omitted};
-use crate::interior::Blueprint;
+use crate::ids::Ids;
 use crate::landlock::Enforced;
-use crate::plan::Plan;
+use crate::mounting::Place;
 use crate::procfs::masked_places;
 use crate::step::Step;
 
@@ -46,34 +46,62 @@ impl Reference {
     }
 }
 
-/// Reads back every layer of the jail around `pid`.
+/// What must be found of a jail.
+#[derive(Debug)]
+pub(crate) struct Expected {
+    /// The host it must differ from.
+    pub(crate) reference: Reference,
+    /// Who is who.
+    pub(crate) ids: Ids,
+    /// Its mounts.
+    pub(crate) places: Vec<Place>,
+    /// Inode of its network namespace.
+    pub(crate) cell: u64,
+    /// SHA-256 over its seccomp program, for the record.
+    pub(crate) seccomp_hash: String,
+    /// Oldest Landlock ABI that will do.
+    pub(crate) landlock_min_abi: u32,
+}
+
+/// Reads back the limits, and that PID 1 is under them.
+///
+/// # Errors
+/// The first that is not as asked for.
+pub(crate) fn confirm_limits(
+    group: &Group,
+    limits: &Limits,
+    pid: i32,
+) -> Result<CgroupLayer, LaunchError> {
+    let cgroup = group.read_back().step(Step::Confirm)?;
+    check_cgroup(&cgroup, limits, group, pid)?;
+    Ok(cgroup)
+}
+
+/// Reads back every other layer of the jail.
 ///
 /// # Errors
 /// The first layer that is not as planned.
 pub(crate) fn confirm(
-    blueprint: &Blueprint<'_>,
-    group: &Group,
+    expected: &Expected,
+    cgroup: CgroupLayer,
     pid: i32,
     landlock: Enforced,
-    reference: &Reference,
 ) -> Result<Layers, LaunchError> {
     let process = Path::new("/proc").join(pid.to_string());
     let status = Status::read(&process).step(Step::Confirm)?;
-    check_status(&status, blueprint.plan)?;
+    check_status(&status, expected.ids)?;
     let namespaces = namespaces(&process).step(Step::Confirm)?;
-    check_namespaces(&namespaces, &reference.host, blueprint)?;
+    check_namespaces(&namespaces, expected)?;
     let text = cgroup::read(&process.join("mountinfo")).step(Step::Confirm)?;
     let mounts = MountLine::all(&text);
-    check_mounts(&mounts, blueprint.plan, &reference.masked)?;
-    check_landlock(landlock, blueprint.spec.landlock_min_abi)?;
-    let cgroup = group.read_back().step(Step::Confirm)?;
-    check_cgroup(&cgroup, blueprint, group, pid)?;
+    check_mounts(&mounts, &expected.places, &expected.reference.masked)?;
+    check_landlock(landlock, expected.landlock_min_abi)?;
     Ok(Layers {
         namespaces,
         no_new_privs: status.number("NoNewPrivs") == Some(1),
         seccomp_mode: status.number("Seccomp").unwrap_or(0),
         seccomp_filters: status.number("Seccomp_filters").unwrap_or(0),
-        seccomp_hash: blueprint.spec.program.hash.clone(),
+        seccomp_hash: expected.seccomp_hash.clone(),
         landlock_abi: landlock.abi,
         landlock_status: landlock_status(landlock).into(),
         cap_bounding: status.text("CapBnd").into(),
@@ -81,7 +109,7 @@ pub(crate) fn confirm(
         mounts: mounts.iter().map(|mount| mount.point.to_owned()).collect(),
         pivoted: !omitted(Layer::Pivot),
         cgroup,
-        uids: [blueprint.plan.ids.host_root, blueprint.plan.ids.host_agent],
+        uids: [expected.ids.host_root, expected.ids.host_agent],
     })
 }
 
@@ -131,7 +159,7 @@ impl Status {
     }
 }
 
-fn check_status(status: &Status, plan: &Plan) -> Result<(), LaunchError> {
+fn check_status(status: &Status, ids: Ids) -> Result<(), LaunchError> {
     let seccomp = status.number("Seccomp") == Some(MODE_FILTER);
     require(
         seccomp,
@@ -159,7 +187,7 @@ fn check_status(status: &Status, plan: &Plan) -> Result<(), LaunchError> {
         let found = status.text(name);
         require(found == expected, Some(Layer::Capabilities), name, found)?;
     }
-    let root = plan.ids.host_root.to_string();
+    let root = ids.host_root.to_string();
     for name in ["Uid", "Gid"] {
         let found = status.text(name);
         let all = found.split_whitespace().all(|id| id == root);
@@ -190,11 +218,8 @@ fn namespaces(process: &Path) -> Result<Namespaces, SysError> {
     })
 }
 
-fn check_namespaces(
-    found: &Namespaces,
-    own: &Namespaces,
-    blueprint: &Blueprint<'_>,
-) -> Result<(), LaunchError> {
+fn check_namespaces(found: &Namespaces, expected: &Expected) -> Result<(), LaunchError> {
+    let own = &expected.reference.host;
     let pairs = [
         ("user", found.user, own.user, Some(Layer::UserNamespace)),
         ("mnt", found.mnt, own.mnt, None),
@@ -207,12 +232,8 @@ fn check_namespaces(
     for (name, jail, host, layer) in pairs {
         require(jail != host, layer, name, "the host's namespace")?;
     }
-    let cell = fs::File::from(
-        sys::fds::duplicate_above(blueprint.spec.netns.as_fd(), 3).step(Step::Confirm)?,
-    );
-    let cell = cell.metadata().map(|found| found.ino()).unwrap_or(0);
     require(
-        found.net == cell,
+        found.net == expected.cell,
         None,
         "net",
         "another network namespace than the cell",
@@ -244,21 +265,21 @@ impl<'a> MountLine<'a> {
 
 fn check_mounts(
     mounts: &[MountLine<'_>],
-    plan: &Plan,
+    places: &[Place],
     masked: &[String],
 ) -> Result<(), LaunchError> {
     if omitted(Layer::Pivot) {
         return Ok(());
     }
     let find = |point: &str| mounts.iter().rev().find(|mount| mount.point == point);
-    for planned in &plan.mounts {
-        let point = format!("/{}", planned.at.display());
-        let Some(mount) = find(&point) else {
-            return Err(differs(&point, "no mount"));
+    for planned in places {
+        let point = planned.point.as_str();
+        let Some(mount) = find(point) else {
+            return Err(differs(point, "no mount"));
         };
         let harmless = mount.has("nosuid") && (mount.has("nodev") || mount.has("noexec"));
         let closed = !planned.read_only || mount.has("ro");
-        require(harmless && closed, None, &point, mount.options)?;
+        require(harmless && closed, None, point, mount.options)?;
     }
     for point in masked.iter().map(String::as_str).chain(["/"]) {
         let layer = (point != "/").then_some(Layer::ProcMasks);
@@ -267,7 +288,7 @@ fn check_mounts(
     }
     for mount in mounts {
         require(
-            is_planned(mount.point, plan, masked),
+            is_planned(mount.point, places, masked),
             None,
             mount.point,
             "a mount too many",
@@ -276,12 +297,10 @@ fn check_mounts(
     Ok(())
 }
 
-fn is_planned(point: &str, plan: &Plan, masked: &[String]) -> bool {
+fn is_planned(point: &str, places: &[Place], masked: &[String]) -> bool {
     let fixed = point == "/" || point == "/proc" || masked.iter().any(|mask| mask == point);
-    let planned = plan.mounts.iter().any(|mount| {
-        let at = Path::new("/").join(&mount.at);
-        let point = Path::new(point);
-        point == at || (mount.nested && point.starts_with(&at))
+    let planned = places.iter().any(|place| {
+        point == place.point || (place.nested && Path::new(point).starts_with(&place.point))
     });
     fixed || planned
 }
@@ -297,12 +316,11 @@ fn check_landlock(landlock: Enforced, least: u32) -> Result<(), LaunchError> {
 }
 
 fn check_cgroup(
-    found: &model::layers::CgroupLayer,
-    blueprint: &Blueprint<'_>,
+    found: &CgroupLayer,
+    limits: &Limits,
     group: &Group,
     pid: i32,
 ) -> Result<(), LaunchError> {
-    let limits = &blueprint.spec.limits;
     // The kernel rounds to pages, downwards.
     let memory = found.memory_max <= limits.memory.0 && found.swap_max == 0;
     require(

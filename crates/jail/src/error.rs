@@ -87,11 +87,11 @@ impl<T> InStep<T> for Result<T, SysError> {
 /// What usually causes this errno in this step, and the way out.
 const fn remedy(step: Step, errno: Errno) -> &'static str {
     match (step, errno) {
-        (Step::Clone | Step::UserNamespace, Errno::EPERM) => {
+        (Step::Clone | Step::IdMaps | Step::UserNamespace, Errno::EPERM) => {
             "namespaces are forbidden here: run as root outside a container, or allow them there \
              (CAP_SYS_ADMIN, the outer seccomp profile, kernel.apparmor_restrict_unprivileged_userns)"
         }
-        (Step::Clone | Step::UserNamespace, Errno::ENOSPC) => {
+        (Step::Clone | Step::IdMaps | Step::UserNamespace, Errno::ENOSPC) => {
             "a limit of user.max_*_namespaces is reached; raise it with sysctl"
         }
         (Step::Clone, Errno::EBUSY | Errno::EOPNOTSUPP | Errno::EBADF) => {

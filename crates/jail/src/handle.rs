@@ -43,7 +43,8 @@ pub enum JailError {
     Call(#[from] SysError),
 }
 
-/// A jail whose layers were confirmed. Dropping it kills it and removes its cgroup.
+/// A jail whose layers were confirmed. Dropping it kills it if it is not over, and removes its
+/// cgroup, for which nobody who waits for its end need wait.
 #[derive(Debug)]
 pub struct Jail {
     process: Process,
@@ -59,7 +60,7 @@ pub struct Jail {
     /// PID 1 has closed its end: its descriptor would read as ready for ever.
     silent: bool,
     over: bool,
-    /// What it had used when it ended; its cgroup is gone since.
+    /// What it had used when it ended.
     last: Option<Stats>,
 }
 
@@ -349,22 +350,18 @@ impl Jail {
         self.over = true;
         // A jail that is over must be heard to be, whatever its cgroup says.
         self.last = Some(self.group.stats().unwrap_or_default());
-        if let Err(error) = self.group.remove() {
-            tracing::error!(%error, "the cgroup of a jail that is over is left");
-        }
         JailEvent::Over { record }
     }
 }
 
 impl Drop for Jail {
     fn drop(&mut self) {
-        if self.over {
-            return;
-        }
         let ended = || -> Result<(), SysError> {
-            self.group.kill()?;
-            wait_readable(&[self.process.as_fd()], Some(DEATH_MAX))?;
-            self.process.try_reap()?;
+            if !self.over {
+                self.group.kill()?;
+                wait_readable(&[self.process.as_fd()], Some(DEATH_MAX))?;
+                self.process.try_reap()?;
+            }
             self.group.remove()
         };
         if let Err(error) = ended() {

@@ -49,15 +49,22 @@ impl Ids {
     }
 }
 
-/// A process whose only purpose is to hold a user namespace with an id map until it is on a mount.
+/// A user namespace with these maps, in the form of `/proc/PID/uid_map`. It lives by its descriptor.
+///
+/// # Errors
+/// Those of making it and of writing its maps.
+pub(crate) fn user_namespace(uid_map: &str, gid_map: &str) -> Result<fs::File, SysError> {
+    IdMapHolder::new(uid_map, gid_map)?.namespace()
+}
+
+/// A process whose only purpose is to hold a user namespace with an id map until somebody has it open.
 #[derive(Debug)]
-pub(crate) struct IdMapHolder {
+struct IdMapHolder {
     process: Process,
 }
 
 impl IdMapHolder {
-    /// Makes one with these maps, in the form of `/proc/PID/uid_map`.
-    pub(crate) fn new(uid_map: &str, gid_map: &str) -> Result<Self, SysError> {
+    fn new(uid_map: &str, gid_map: &str) -> Result<Self, SysError> {
         let process = sys::clone::spawn(Namespaces::USER, None, || {
             sys::wait::pause();
             0
@@ -68,20 +75,9 @@ impl IdMapHolder {
     }
 
     /// Its user namespace.
-    pub(crate) fn namespace(&self) -> Result<fs::File, SysError> {
+    fn namespace(&self) -> Result<fs::File, SysError> {
         let path = format!("/proc/{}/ns/user", self.process.pid());
         fs::File::open(&path).map_err(|error| io_failure("open", &path, &error))
-    }
-}
-
-impl IdMapHolder {
-    /// Lets the process end: a mount that has the namespace keeps it. Reaped by the drop, so that
-    /// its end and the launch run side by side.
-    ///
-    /// # Errors
-    /// Those of sending the signal.
-    pub(crate) fn release(&self) -> Result<(), SysError> {
-        self.process.kill()
     }
 }
 
@@ -99,7 +95,7 @@ impl Drop for IdMapHolder {
 ///
 /// # Errors
 /// Those of writing the three files.
-pub(crate) fn write_maps(pid: i32, uid_map: &str, gid_map: &str) -> Result<(), SysError> {
+fn write_maps(pid: i32, uid_map: &str, gid_map: &str) -> Result<(), SysError> {
     for (name, text) in [
         ("setgroups", "deny"),
         ("uid_map", uid_map),

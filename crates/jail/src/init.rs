@@ -116,7 +116,8 @@ impl Init {
     fn obey(&mut self) -> Result<(), End> {
         let Message { bytes, fds } = self.control.receive()?.ok_or(End::Lifeline)?;
         match Order::decode(&bytes).map_err(|_malformed| End::Lifeline)? {
-            Order::Proceed => Ok(()),
+            // Out of turn.
+            Order::Furnish(_) => Err(End::Lifeline),
             Order::OpenTerminal { rows, cols } => self.open_ahead(rows, cols),
             Order::Spawn(spawn) => self.spawn(&spawn, &fds),
             Order::Signal { process, signal } => {

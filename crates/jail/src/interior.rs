@@ -1,6 +1,6 @@
-//! The jail's half of the construction: what PID 1 does to itself, in order, before it serves.
+//! The jail's half of the construction: what PID 1 does to itself, in order, until it is parked.
 //!
-//! Not for: the warden's half (`launch`) and life after `Ready` (`init`). Everything here runs in a
+//! Not for: the warden's half (`park`), what comes with the request (`finish`). Everything here runs in a
 //! fork of the warden that never execs: no path of the host is resolved, and no policy is read.
 
 use std::ffi::CStr;
@@ -9,43 +9,29 @@ use std::io::Write;
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 use std::path::Path;
 
-use sys::directory::{Directory, copy_unseen, give_to, set_creation_mask};
+use sys::directory::{Directory, give_to, set_creation_mask};
 use sys::mount::{Attributes, Tree};
 use sys::namespace::{self, Namespaces};
-use sys::privileges::{self, CAP_KILL, CAP_SETGID, CAP_SETUID};
-use sys::rlimit::{self, Limit};
 use sys::seqpacket::Seqpacket;
-use sys::{Errno, SysError, fds, mount, signals};
+use sys::{Errno, SysError, fds, mount, privileges, signals};
 
 use crate::error::{InStep, LaunchError};
 use crate::etc::c_path;
 use crate::fault::{Layer, omitted};
-use crate::init;
-use crate::landlock::{CANARY, Enforced, Fence};
+use crate::finish;
+use crate::landlock::{CANARY, Fence};
 use crate::mounting::Target;
 use crate::plan::Plan;
 use crate::procfs;
-use crate::spec::{Spec, TOKEN_BYTES_MAX};
+use crate::spec::Site;
 use crate::step::Step;
-use crate::wire::{Order, Report};
+use crate::wire::Report;
 
 /// Number of the descriptor that leads to the warden, once the others are closed.
-const CONTROL: i32 = 3;
+pub(crate) const CONTROL: i32 = 3;
 
-/// Memory that a process may lock: enough for keys, too little to hurt.
-const LOCKED_BYTES: u64 = 8 << 20;
-
-/// Kinds of namespaces, as in `user.max_*_namespaces`.
-const NAMESPACE_LIMITS: [&CStr; 8] = [
-    c"max_user_namespaces",
-    c"max_mnt_namespaces",
-    c"max_net_namespaces",
-    c"max_pid_namespaces",
-    c"max_uts_namespaces",
-    c"max_ipc_namespaces",
-    c"max_cgroup_namespaces",
-    c"max_time_namespaces",
-];
+/// First number that a parked jail has closed: after the connection come a file and a folder.
+const KEPT_END: i32 = CONTROL + 3;
 
 /// Device nodes of `/dev`: those that ordinary programs open, none that leads to hardware.
 const DEVICES: [(&CStr, u64, u64); 6] = [
@@ -69,8 +55,8 @@ const DEVICE_LINKS: [(&CStr, &CStr); 5] = [
 /// What the warden prepared for its fork.
 #[derive(Debug)]
 pub(crate) struct Blueprint<'a> {
-    /// The caller's wishes.
-    pub(crate) spec: &'a Spec,
+    /// What is wanted.
+    pub(crate) site: &'a Site,
     /// The mount plan.
     pub(crate) plan: &'a Plan,
     /// Landlock's rules.
@@ -81,39 +67,34 @@ pub(crate) struct Blueprint<'a> {
     pub(crate) gateway: &'a Directory,
 }
 
-/// Builds the jail around the calling process, then serves as its PID 1. Returns its exit code.
+/// Builds the jail around the calling process as far as nobody needs to have asked for it, waits for
+/// the furniture, finishes, then serves as PID 1. Returns its exit code.
 pub(crate) fn live(blueprint: &Blueprint<'_>, control: &Seqpacket) -> i32 {
-    // Steps 1 to 10 are a function of their own, so that their descriptors have no owner left when
+    // Steps 1 to 9 are a function of their own, so that their descriptors have no owner left when
     // the sweep closes them by number.
-    if let Err(failure) = build(blueprint, control) {
-        return give_up(control, failure);
-    }
-    // 11. Only now may descriptors go: maps and sysctls needed theirs. An open folder of the host
-    //     would be a way out (CVE-2024-21626).
-    let kept = match sweep_descriptors(control).step(Step::Descriptors) {
-        Ok(kept) => kept,
-        Err(failure) => return give_up(control, failure),
-    };
-    let open_files = blueprint.spec.limits.open_files.into();
-    if let Err(failure) = rlimit::set(Limit::OpenFiles, open_files).step(Step::Rlimits) {
-        return give_up(&kept, failure);
-    }
-    // 12. Privileges, then the two fences that need `no_new_privs`; seccomp last, so that its
-    //     program need not allow what the steps above did.
-    match restrict(blueprint) {
-        Err(failure) => give_up(&kept, failure),
-        Ok(enforced) => {
-            let ready = Report::Ready {
-                landlock_abi: enforced.abi,
-                landlock_full: enforced.full,
-            };
-            init::serve(kept, blueprint.plan.ids.agent, &ready)
-        }
+    let kept = build(blueprint).and_then(|(token, sysctls)| {
+        // 10. A parked jail may wait for long, and holds nothing of the warden's meanwhile.
+        sweep(control, token, sysctls).step(Step::Descriptors)
+    });
+    match kept {
+        Ok(kept) => finish::finish(blueprint, kept),
+        Err(failure) => give_up(control, failure),
     }
 }
 
+/// What a parked jail holds.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    /// The way to the warden.
+    pub(crate) control: Seqpacket,
+    /// The token's file, empty, to be written.
+    pub(crate) token: File,
+    /// The sysctls, from before they were masked.
+    pub(crate) sysctls: Directory,
+}
+
 /// Tells the warden which step failed. If even that fails, the end of this process says enough.
-fn give_up(control: &Seqpacket, failure: LaunchError) -> i32 {
+pub(crate) fn give_up(control: &Seqpacket, failure: LaunchError) -> i32 {
     let report = Report::Failed {
         step: failure.step,
         object: failure.object,
@@ -123,20 +104,24 @@ fn give_up(control: &Seqpacket, failure: LaunchError) -> i32 {
     1
 }
 
-/// Steps 1 to 10, in order. Each comment says why it stands where it stands.
-fn build(blueprint: &Blueprint<'_>, control: &Seqpacket) -> Result<(), LaunchError> {
-    let Blueprint { spec, plan, .. } = blueprint;
+/// Steps 1 to 9, in order. Each comment says why it stands where it stands. Returns the
+/// token's file and the sysctls.
+fn build(blueprint: &Blueprint<'_>) -> Result<(File, Directory), LaunchError> {
+    let Blueprint { site, plan, .. } = blueprint;
     // 1. Limits first: whatever is allocated or forked from here on counts as the jail's.
     join_cgroups(blueprint.joins).step(Step::Join)?;
     // 2. What a fork inherits from the daemon goes before anything new is made with it.
     shed_inheritance().step(Step::Inheritance)?;
     // 3. The cell, as real root: it belongs to the initial user namespace and stays so.
-    namespace::enter_network(spec.netns.as_fd()).step(Step::Network)?;
+    namespace::enter_network(site.netns.as_fd()).step(Step::Network)?;
     // 4. Private before the first mount, or our mounts would appear on the host.
     mount::make_private().step(Step::Propagation)?;
     // 5. The whole view hangs in a tmpfs of ours, where nobody else can have put anything.
     let root = hang_root(&plan.root).step(Step::Root)?;
     attach_all(&root, plan)?;
+    // The root is read-only by the time the workspace comes.
+    root.make_folder(&plan.workspace, 0o755)
+        .step(Step::Attach)?;
     write_etc(&root, plan).step(Step::Etc)?;
     make_devices(&root).step(Step::Devices)?;
     // 6. /proc for this pid namespace. A handle on its sysctls is kept from before the masks.
@@ -144,17 +129,14 @@ fn build(blueprint: &Blueprint<'_>, control: &Seqpacket) -> Result<(), LaunchErr
     if !omitted(Layer::ProcMasks) {
         procfs::mask(&root).step(Step::Masks)?;
     }
-    // 7. The token, while the gateway's folder can still be written through the host's own mount.
-    write_token(blueprint).step(Step::Token)?;
+    // 7. The token's file, through the host's own mount of the gateway's folder: the jail's is
+    //    read-only.
+    let token = make_token(blueprint).step(Step::Token)?;
     // 8. The host's root goes; from here on only the plan exists.
     leave_host_root().step(Step::Pivot)?;
-    namespace::set_hostname(&spec.hostname).step(Step::Hostname)?;
-    // 9. Limits per process while raising a hard limit is still allowed.
-    set_rlimits(spec).step(Step::Rlimits)?;
-    // 10. The user namespace last: all that was made above stays out of the jail's reach, its own
-    //     root included.
-    enter_user_namespace(blueprint, control)?;
-    forbid_namespaces(&sysctls).step(Step::NamespaceLimits)
+    // 9. Nobody inside can change it later.
+    namespace::set_hostname(&site.hostname).step(Step::Hostname)?;
+    Ok((token, sysctls))
 }
 
 fn join_cgroups(joins: &[File]) -> Result<(), SysError> {
@@ -175,6 +157,8 @@ fn shed_inheritance() -> Result<(), SysError> {
         other => other?,
     }
     privileges::clear_groups()?;
+    // The lifeline tells it too, but its other end is in every later fork until that one's sweep.
+    privileges::die_with_parent()?;
     privileges::set_visible_name(c"sheriff-init")
 }
 
@@ -241,11 +225,11 @@ fn make_devices(root: &Directory) -> Result<(), SysError> {
     mount::restrict_at(dev.as_fd(), c"", Attributes::READ_ONLY)
 }
 
-fn write_token(blueprint: &Blueprint<'_>) -> Result<(), SysError> {
+fn make_token(blueprint: &Blueprint<'_>) -> Result<File, SysError> {
     let token = blueprint.gateway.make_file(c"token", 0o400, b"")?;
-    copy_unseen(blueprint.spec.token.as_fd(), token.as_fd(), TOKEN_BYTES_MAX)?;
     let agent = blueprint.plan.ids.host_agent;
-    give_to(token.as_fd(), agent, agent)
+    give_to(token.as_fd(), agent, agent)?;
+    Ok(token)
 }
 
 fn leave_host_root() -> Result<(), SysError> {
@@ -257,105 +241,36 @@ fn leave_host_root() -> Result<(), SysError> {
     mount::restrict_at(root.as_fd(), c"", Attributes::READ_ONLY)
 }
 
-fn set_rlimits(spec: &Spec) -> Result<(), SysError> {
-    if !omitted(Layer::CoreLimit) {
-        rlimit::set(Limit::Core, 0)?;
-    }
-    // Raised only: PID 1 still holds what it inherited from the warden, which may be more than the
-    // jail's limit. The sweep is followed by the real one.
-    rlimit::raise(Limit::OpenFiles, spec.limits.open_files.into())?;
-    rlimit::set(Limit::FileSize, spec.limits.file_size.0)?;
-    rlimit::set(Limit::LockedMemory, LOCKED_BYTES)
-}
-
-fn enter_user_namespace(blueprint: &Blueprint<'_>, control: &Seqpacket) -> Result<(), LaunchError> {
-    if !omitted(Layer::UserNamespace) {
-        namespace::leave(Namespaces::USER).step(Step::UserNamespace)?;
-        control
-            .send(&Report::NeedMaps.encode(), &[])
-            .step(Step::IdMaps)?;
-        let answer = control.receive().step(Step::IdMaps)?;
-        let order = answer.map(|message| Order::decode(&message.bytes));
-        if !matches!(order, Some(Ok(Order::Proceed))) {
-            let error = SysError::new("recvmsg", "no id maps", Errno::EPIPE);
-            return Err(LaunchError::failed(Step::IdMaps, &error));
-        }
-    }
-    let root = blueprint.plan.ids.root;
-    privileges::set_group(root).step(Step::UserNamespace)?;
-    if omitted(Layer::UserNamespace) {
-        return privileges::set_user_keeping(root).step(Step::UserNamespace);
-    }
-    privileges::set_user(root).step(Step::UserNamespace)
-}
-
-fn forbid_namespaces(sysctls: &Directory) -> Result<(), SysError> {
-    // Without a user namespace of the jail's own these would be the host's limits.
-    if omitted(Layer::NamespaceLimits) || omitted(Layer::UserNamespace) {
-        return Ok(());
-    }
-    let user = Directory::new(sysctls.find(c"user")?);
-    for name in NAMESPACE_LIMITS {
-        match user.write_existing(name, b"0") {
-            // A kernel without that kind of namespace has no such limit.
-            Err(error) if error.errno == Errno::ENOENT => {}
-            other => other?,
-        }
-    }
-    Ok(())
-}
-
-/// Puts the connection at its number and the null device at the standard ones; closes the rest.
-fn sweep_descriptors(control: &Seqpacket) -> Result<Seqpacket, SysError> {
-    let control = fds::duplicate_above(control.as_fd(), CONTROL + 1)?;
+/// Puts what a parked jail needs at fixed numbers and the null device at the standard ones; closes
+/// the rest.
+fn sweep(control: &Seqpacket, token: File, sysctls: Directory) -> Result<Kept, SysError> {
     let null = null_device()?;
+    let kept = [control.as_fd(), token.as_fd(), sysctls.as_fd()]
+        .map(|fd| fds::duplicate_above(fd, KEPT_END));
+    drop((token, sysctls));
+    let mut numbers = Vec::with_capacity(kept.len() + 1);
+    for (number, fd) in (CONTROL..).zip(kept) {
+        let fd = fd?;
+        fds::place(fd.as_fd(), number)?;
+        numbers.push(fd.into_raw_fd());
+    }
     for number in 0..CONTROL {
         fds::place(null.as_fd(), number)?;
     }
-    fds::place(control.as_fd(), CONTROL)?;
     // Their numbers are closed by the sweep, so nothing may own them any more.
-    let _numbers = [control.into_raw_fd(), null.into_raw_fd()];
+    numbers.push(null.into_raw_fd());
     if !omitted(Layer::DescriptorSweep) {
-        fds::close_from(CONTROL + 1)?;
+        fds::close_from(KEPT_END)?;
     }
-    Seqpacket::from_fd(fds::inherited(CONTROL)?)
+    Ok(Kept {
+        control: Seqpacket::from_fd(fds::inherited(CONTROL)?)?,
+        token: File::from(fds::inherited(CONTROL + 1)?),
+        sysctls: Directory::new(fds::inherited(CONTROL + 2)?),
+    })
 }
 
 fn null_device() -> Result<OwnedFd, SysError> {
     let null = File::options().read(true).write(true).open("/dev/null");
     let null = null.map_err(|error| crate::ids::io_failure("open", "/dev/null", &error))?;
-    fds::duplicate_above(null.as_fd(), CONTROL + 1)
-}
-
-fn restrict(blueprint: &Blueprint<'_>) -> Result<Enforced, LaunchError> {
-    privileges::set_not_dumpable().step(Step::Capabilities)?;
-    if !omitted(Layer::Capabilities) {
-        privileges::close_capability_sources().step(Step::Capabilities)?;
-    }
-    // SETUID and SETGID to become the agent, KILL to signal it.
-    let keep = || privileges::keep_capabilities(CAP_SETUID | CAP_SETGID | CAP_KILL);
-    if !omitted(Layer::Capabilities) && !omitted(Layer::NoNewPrivs) {
-        keep().step(Step::Capabilities)?;
-    }
-    if !omitted(Layer::NoNewPrivs) {
-        privileges::set_no_new_privs().step(Step::Capabilities)?;
-    }
-    // After the last change of credentials, which would undo it.
-    privileges::die_with_parent().step(Step::Capabilities)?;
-    let enforced = if omitted(Layer::Landlock) {
-        Enforced {
-            abi: 0,
-            full: false,
-        }
-    } else {
-        blueprint.fence.enforce().step(Step::Landlock)?
-    };
-    if !omitted(Layer::Seccomp) {
-        sys::filter::install(&blueprint.spec.program.instructions).step(Step::Seccomp)?;
-    }
-    // Without no_new_privs the two fences need CAP_SYS_ADMIN, so that fault drops it only here.
-    if omitted(Layer::NoNewPrivs) {
-        keep().step(Step::Capabilities)?;
-    }
-    Ok(enforced)
+    fds::duplicate_above(null.as_fd(), KEPT_END)
 }

@@ -40,6 +40,8 @@ pub(crate) struct Fence {
     /// ABI that the rules are built for.
     pub(crate) abi: u32,
     rules: Vec<Rule>,
+    /// Where the workspace will be.
+    workspace: PathBuf,
 }
 
 /// Landlock's own word after enforcement.
@@ -66,18 +68,19 @@ impl Fence {
         Ok(Self {
             abi,
             rules: rules(plan, abi_of(abi)),
+            workspace: Path::new("/").join(&plan.workspace),
         })
     }
 
-    /// Enforces the rules on the calling process and all that it will start. `no_new_privs` must be
-    /// set. Afterwards the canary must be unreadable, and was readable before.
+    /// Enforces the rules, and the one for the workspace, on the calling process and all that it will
+    /// start. `no_new_privs` must be set. Afterwards the canary must be unreadable, and was readable before.
     ///
     /// # Errors
     /// Every deviation: a path that can't be opened, a right that the kernel does not have.
-    pub(crate) fn enforce(&self) -> Result<Enforced, SysError> {
+    pub(crate) fn enforce(&self, workspace: Access) -> Result<Enforced, SysError> {
         let canary = Path::new("/").join(CANARY);
         File::open(&canary).map_err(|error| failure("canary", &error))?;
-        let status = self.ruleset()?.restrict_self().map_err(refused)?;
+        let status = self.ruleset(workspace)?.restrict_self().map_err(refused)?;
         match File::open(&canary) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
             _ => {
@@ -94,7 +97,7 @@ impl Fence {
         })
     }
 
-    fn ruleset(&self) -> Result<RulesetCreated, SysError> {
+    fn ruleset(&self, workspace: Access) -> Result<RulesetCreated, SysError> {
         let abi = abi_of(self.abi);
         let mut ruleset = Ruleset::default()
             .set_compatibility(CompatLevel::HardRequirement)
@@ -104,7 +107,11 @@ impl Fence {
             ruleset = ruleset.scope(Scope::from_all(abi)).map_err(refused)?;
         }
         let mut created = ruleset.create().map_err(refused)?.no_new_privs(false);
-        for rule in &self.rules {
+        let workspace = Rule {
+            path: self.workspace.clone(),
+            rights: rights(workspace, abi),
+        };
+        for rule in self.rules.iter().chain([&workspace]) {
             let parent = PathFd::new(&rule.path).map_err(|error| named(&rule.path, &error))?;
             created = created
                 .add_rule(PathBeneath::new(parent, rule.rights))

@@ -1,7 +1,8 @@
 //! Builds a jail around one process tree, in one fixed order, and confirms it from outside.
 //!
 //! Not for: networks (a namespace arrives as a descriptor), making seccomp programs, or policy.
-//! Start reading at `launch` (the warden's half of the order) and `interior` (the jail's half).
+//! Start reading at `park` and `parked` (the warden's half of the order), `interior` and `finish`
+//! (the jail's half).
 #![forbid(unsafe_code)]
 
 pub mod cgroup;
@@ -15,21 +16,28 @@ pub mod step;
 mod confirm;
 mod etc;
 mod fault;
+mod finish;
 mod ids;
 mod init;
 mod interior;
 mod landlock;
 mod launch;
 mod mounting;
+mod park;
+mod parked;
 mod plan;
 mod procfs;
 mod program;
+mod talk;
 mod wire;
+mod workspace;
 
 pub use cgroup::Cgroups;
 pub use error::LaunchError;
 pub use event::JailEvent;
 pub use handle::{Jail, JailError, Stats};
 pub use launch::launch;
-pub use spec::{Command, Filter, Root, Spec, Stdio, Tmpfs, View, Workspace};
+pub use park::park;
+pub use parked::{Parked, Unfurnished};
+pub use spec::{Command, Filter, Furniture, Root, Site, Spec, Stdio, Tmpfs, View, Workspace};
 pub use step::Step;

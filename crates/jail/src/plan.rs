@@ -1,11 +1,10 @@
 //! The mount plan: every tree of a jail's file view, made detached on the host before the jail
 //! exists. Landlock's rules come from this same plan, so that the two fences can't disagree.
 //!
-//! Not for: attaching (`interior`). After `clone3` no host path is resolved any more.
+//! Not for: attaching (`interior`), nor the workspace (`workspace`). After `clone3` no host path is resolved any more.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::fs;
-use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -14,9 +13,9 @@ use sys::mount::{Attributes, Depth, Tree};
 
 use crate::error::{InStep, LaunchError};
 use crate::etc::{self, c_path};
-use crate::ids::{IdMapHolder, Ids, io_failure};
-use crate::mounting::{Access, HARMLESS, Link, Mount, SmallFile, Target, bind};
-use crate::spec::{Root, Spec, Workspace};
+use crate::ids::{Ids, io_failure};
+use crate::mounting::{Access, HARMLESS, Link, Mount, Place, SmallFile, Target, bind, scratch};
+use crate::spec::{Root, Site};
 use crate::step::Step;
 
 /// Size of a writable folder that the profile does not size.
@@ -29,10 +28,6 @@ const ROOT_INODES: &CStr = c"512";
 const DEV_INODES: &CStr = c"64";
 /// Terminals of one jail: its processes' and those of programs that make some.
 const TERMINALS_MAX: &CStr = c"64";
-/// One entry per so many bytes of a tmpfs, so that empty files can't exhaust kernel memory.
-const BYTES_PER_INODE: u64 = 8192;
-/// Entries that even the smallest tmpfs may have.
-const INODES_LEAST: u64 = 1024;
 
 /// Folders of the host that make up the programs' view, where they exist.
 const HOST_FOLDERS: [&str; 7] = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
@@ -66,8 +61,8 @@ pub(crate) struct Plan {
     pub(crate) files: Vec<SmallFile>,
     /// Symbolic links.
     pub(crate) links: Vec<Link>,
-    /// Holds the workspace's id map until the launch is over.
-    holder: Option<IdMapHolder>,
+    /// Where the workspace will hang, relative to the jail's root; its tree comes with the launch.
+    pub(crate) workspace: PathBuf,
 }
 
 impl Plan {
@@ -75,7 +70,7 @@ impl Plan {
     ///
     /// # Errors
     /// A path that is malformed, missing, or where the agent could replace it.
-    pub(crate) fn new(spec: &Spec) -> Result<Self, LaunchError> {
+    pub(crate) fn new(site: &Site) -> Result<Self, LaunchError> {
         let options = [
             (c"mode", c"0755"),
             (c"size", ROOT_BYTES),
@@ -83,24 +78,28 @@ impl Plan {
         ];
         let root = Tree::new(c"tmpfs", &options, HARMLESS).step(Step::Plan)?;
         let mut plan = Self {
-            ids: Ids::new(spec.root_uid),
+            ids: Ids::new(site.root_uid),
+            workspace: relative(&site.workspace_at)?,
             root,
             mounts: Vec::with_capacity(24),
             files: Vec::with_capacity(12),
             links: Vec::with_capacity(12),
-            holder: None,
         };
-        plan.add_programs(&spec.view.root)?;
-        plan.add_etc(&spec.view.root, &spec.hostname)?;
+        plan.add_programs(&site.view.root)?;
+        plan.add_etc(&site.view.root, &site.hostname)?;
         plan.add_devices().step(Step::Plan)?;
-        plan.add_view(spec)?;
-        plan.add_workspace(&spec.workspace)?;
-        let gateway = bind(&spec.gateway_dir, Depth::One)?;
+        plan.add_view(site)?;
+        let gateway = bind(&site.gateway_dir, Depth::One)?;
         plan.add(GATEWAY.into(), gateway, Some(Access::Sockets));
         plan.mounts
             .sort_by_key(|mount| mount.at.components().count());
-        plan.check_places(spec.workspace.at())?;
+        plan.check_places()?;
         Ok(plan)
+    }
+
+    /// What must later be found of the mounts.
+    pub(crate) fn places(&self) -> Vec<Place> {
+        self.mounts.iter().map(Mount::place).collect()
     }
 
     fn add(&mut self, at: PathBuf, tree: Tree, access: Option<Access>) {
@@ -195,8 +194,8 @@ impl Plan {
         Ok(())
     }
 
-    fn add_view(&mut self, spec: &Spec) -> Result<(), LaunchError> {
-        for path in &spec.view.read_only {
+    fn add_view(&mut self, site: &Site) -> Result<(), LaunchError> {
+        for path in &site.view.read_only {
             let at = relative(path)?;
             let folder = path.is_dir();
             let tree = bind(path, Depth::Recursive)?;
@@ -204,7 +203,7 @@ impl Plan {
             self.set_target(folder);
         }
         let mut writable = Vec::with_capacity(8);
-        for tmpfs in &spec.view.tmpfs {
+        for tmpfs in &site.view.tmpfs {
             writable.push((relative(&tmpfs.at)?, tmpfs.size.0));
         }
         for name in WRITABLE {
@@ -213,92 +212,20 @@ impl Plan {
             }
         }
         for (at, size) in writable {
-            let tree = self.scratch(&at, size).step(Step::Plan)?;
+            let tree = scratch(self.ids, &at, size).step(Step::Plan)?;
             self.add(at, tree, Some(Access::Writable));
         }
         Ok(())
     }
 
-    fn add_workspace(&mut self, workspace: &Workspace) -> Result<(), LaunchError> {
-        let at = relative(workspace.at())?;
-        match workspace {
-            Workspace::Scratch { size, .. } => {
-                let tree = self.scratch(&at, size.0).step(Step::Workspace)?;
-                self.add(at, tree, Some(Access::Writable));
-            }
-            Workspace::Bound {
-                fd,
-                owner_uid,
-                owner_gid,
-                read_only,
-                ..
-            } => {
-                let owner = (*owner_uid, *owner_gid);
-                let tree = self
-                    .mapped(fd.as_fd(), owner, *read_only)
-                    .step(Step::Workspace)?;
-                let access = if *read_only {
-                    Access::Programs
-                } else {
-                    Access::Writable
-                };
-                self.add(at, tree, Some(access));
-            }
-        }
-        Ok(())
-    }
-
-    /// A writable folder in memory: everybody's where that is the custom, else the agent's.
-    fn scratch(&self, at: &Path, size: u64) -> Result<Tree, SysError> {
-        let shared = at == Path::new("tmp") || at == Path::new("dev/shm");
-        let owner = number(if shared {
-            self.ids.host_root
-        } else {
-            self.ids.host_agent
-        });
-        let size_text = number(size);
-        let inodes = number((size / BYTES_PER_INODE).max(INODES_LEAST));
-        let options = [
-            (c"mode", if shared { c"1777" } else { c"0755" }),
-            (c"uid", owner.as_c_str()),
-            (c"gid", owner.as_c_str()),
-            (c"size", size_text.as_c_str()),
-            (c"nr_inodes", inodes.as_c_str()),
-        ];
-        Tree::new(c"tmpfs", &options, HARMLESS)
-    }
-
-    /// The operator's folder, its owner shown as the agent and the agent's files stored as the
-    /// owner's. Mounts within it are left out: they could be of any kind.
-    fn mapped(
-        &mut self,
-        fd: BorrowedFd<'_>,
-        (uid, gid): (u32, u32),
-        read_only: bool,
-    ) -> Result<Tree, SysError> {
-        let tree = Tree::copy(fd, Depth::One)?;
-        let agent = self.ids.host_agent;
-        let map = |owner: u32| format!("{owner} {agent} 1\n");
-        let helper = IdMapHolder::new(&map(uid), &map(gid))?;
-        tree.map_ids(helper.namespace()?.as_fd())?;
-        helper.release()?;
-        self.holder = Some(helper);
-        let attributes = if read_only {
-            HARMLESS.and(Attributes::READ_ONLY)
-        } else {
-            HARMLESS
-        };
-        tree.restrict(attributes, Depth::One)?;
-        Ok(tree)
-    }
-
     /// No mount may hang where the agent can put something else, nor replace what Sheriff makes.
-    fn check_places(&self, workspace: &Path) -> Result<(), LaunchError> {
-        let workspace = relative(workspace)?;
+    fn check_places(&self) -> Result<(), LaunchError> {
         for (index, mount) in self.mounts.iter().enumerate() {
             let at = &mount.at;
-            let inside_workspace = at.starts_with(&workspace) && *at != workspace;
-            let reserved = ["proc", "sys"].iter().any(|name| at.starts_with(name));
+            let inside_workspace = at.starts_with(&self.workspace);
+            let reserved = ["proc", "sys"]
+                .iter()
+                .any(|name| at.starts_with(name) || self.workspace.starts_with(name));
             let twice = self
                 .mounts
                 .iter()
@@ -354,9 +281,4 @@ fn own_folders(folder: &Path) -> Result<Vec<PathBuf>, LaunchError> {
 fn unreadable(path: &Path, error: &std::io::Error) -> LaunchError {
     let error = io_failure("read", &path.display().to_string(), error);
     LaunchError::failed(Step::Bind, &error)
-}
-
-#[expect(clippy::expect_used, reason = "digits hold no NUL byte")]
-fn number(value: impl Into<u64>) -> CString {
-    CString::new(value.into().to_string()).expect("digits hold no NUL byte")
 }

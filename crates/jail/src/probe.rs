@@ -11,7 +11,7 @@ use sys::namespace::Namespaces;
 use sys::{Errno, SysError};
 
 use crate::cgroup::{Cgroups, Mode};
-use crate::ids::IdMapHolder;
+use crate::ids::user_namespace;
 
 /// One property of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +83,7 @@ pub fn findings() -> Vec<Finding> {
             "user namespaces",
             "a user namespace with id maps (CONFIG_USER_NS)",
             "raise user.max_user_namespaces with sysctl; outside a container that forbids them",
-            text(IdMapHolder::new("0 1 1\n", "0 1 1\n"), "available"),
+            text(user_namespace("0 1 1\n", "0 1 1\n"), "available"),
         ),
         limits_of_namespaces(),
         Finding::judge(
@@ -181,8 +181,7 @@ fn cgroups() -> Result<String, Lacking> {
 fn idmapped_mounts() -> Result<String, Lacking> {
     let probe = || -> Result<(), SysError> {
         let tree = Tree::new(c"tmpfs", &[(c"size", c"4k")], Attributes::NO_SUID)?;
-        let holder = IdMapHolder::new("0 1 1\n", "0 1 1\n")?;
-        tree.map_ids(holder.namespace()?.as_fd())
+        tree.map_ids(user_namespace("0 1 1\n", "0 1 1\n")?.as_fd())
     };
     match probe() {
         // A kernel that knows the call but can't map tmpfs (before 6.3) can map disk file systems.

@@ -19,19 +19,30 @@ pub const TOKEN_BYTES_MAX: usize = 256;
 /// User id of the agent inside the jail.
 pub const AGENT_ID: u32 = 1000;
 
-/// One jail to be.
+/// One jail to be: its site and its furniture in one, for those who build no jails ahead.
 #[derive(Debug)]
 pub struct Spec {
-    /// Names the jail's cgroup.
-    pub session: SessionId,
+    /// What can be built before anybody asks for a jail.
+    pub site: Site,
+    /// What only the request knows.
+    pub furniture: Furniture,
+}
+
+/// What a profile and the host decide of a jail, so that it can be built before it is asked for.
+#[derive(Debug)]
+pub struct Site {
+    /// Names the jail's cgroup; no other jail of the daemon has the name.
+    pub name: SessionId,
     /// Host user and group id of the jail's root; the agent gets the next one. No other jail and
     /// nobody on the host may have either.
     pub root_uid: u32,
     /// What of the host is visible.
     pub view: View,
-    /// The folder that the agent works in.
-    pub workspace: Workspace,
-    /// Resource limits. `wall_clock` is the caller's to enforce.
+    /// Where the workspace will be in the jail.
+    pub workspace_at: PathBuf,
+    /// User and group whose folder is likely to become the workspace: its id map is made ahead.
+    pub likely_owner: Option<(u32, u32)>,
+    /// Resource limits of the cgroup until the furniture comes.
     pub limits: Limits,
     /// The seccomp program.
     pub program: Arc<Filter>,
@@ -42,13 +53,22 @@ pub struct Spec {
     /// Host folder that holds `gateway.sock`; read-only at `/run/sheriff` in the jail. The agent's
     /// host uid must be able to search it, and nobody in a jail to write to it. Root-owned path.
     pub gateway_dir: PathBuf,
+    /// Hostname inside, at most 64 bytes.
+    pub hostname: String,
+}
+
+/// What only the request for a jail knows.
+#[derive(Debug)]
+pub struct Furniture {
+    /// The folder that the agent works in, at the site's `workspace_at`.
+    pub workspace: Workspace,
+    /// Resource limits. `wall_clock` is the caller's to enforce.
+    pub limits: Limits,
     /// Anonymous file with the agent's token, at most [`TOKEN_BYTES_MAX`]; becomes the file `token`
-    /// in `gateway_dir`, which must not exist yet.
+    /// in the site's `gateway_dir`, which must not exist yet.
     pub token: OwnedFd,
     /// What to run.
     pub command: Command,
-    /// Hostname inside, at most 64 bytes.
-    pub hostname: String,
 }
 
 /// The visible part of the host. Paths come from root-owned configuration, and are absolute.

@@ -1,6 +1,6 @@
 //! The steps of building a jail, in order; errors name the one that failed.
 //!
-//! Not for: doing them (`launch`, `interior`).
+//! Not for: doing them (`park` and `parked`, `interior` and `finish`).
 
 use std::fmt;
 
@@ -33,8 +33,8 @@ steps! {
     Plan => "resolve the file view",
     /// Making a tree of one host path.
     Bind => "bind a host path",
-    /// Mapping the workspace's owner to the agent.
-    Workspace => "map the workspace's owner",
+    /// The user namespace with its id maps, for PID 1 to enter.
+    IdMaps => "map user ids",
     /// Making the cgroup with its limits.
     Cgroup => "make the cgroup",
     /// Making PID 1 in its namespaces.
@@ -59,18 +59,18 @@ steps! {
     Proc => "mount /proc",
     /// Revealing files of it are covered.
     Masks => "mask /proc",
-    /// The token file.
+    /// The token's file; it is written when the request comes.
     Token => "write the token",
     /// The host's root is gone.
     Pivot => "change the root",
     /// The hostname.
     Hostname => "set the hostname",
+    /// Mapping the workspace's owner to the agent.
+    Workspace => "map the workspace's owner",
     /// Limits per process.
     Rlimits => "set resource limits",
-    /// The user namespace, last of all namespaces.
-    UserNamespace => "make the user namespace",
-    /// Its id maps, written from outside.
-    IdMaps => "map user ids",
+    /// Into the user namespace, last of all namespaces.
+    UserNamespace => "enter the user namespace",
     /// No namespace can be made within.
     NamespaceLimits => "forbid nested namespaces",
     /// Only known descriptors are left.

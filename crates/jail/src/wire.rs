@@ -3,23 +3,24 @@
 //! Not for: sending them. PID 1 shares a pid namespace with hostile code, so decoding bounds and
 //! checks everything, and an undecodable message is a protocol error, never a guess.
 
+mod input;
+
 use std::ffi::CString;
 
 use sys::Errno;
 use sys::wait::Outcome;
 
 use crate::step::Step;
+use input::Input;
 
 /// Longest text in a report; longer ones are cut.
 const TEXT_MAX: usize = 512;
-/// Most arguments, and most environment entries: bounds what PID 1 allocates.
-const STRINGS_MAX: usize = 16_384;
 
 /// From the warden to PID 1.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// The id maps are written.
-    Proceed,
+    /// Finish the jail; the token, the workspace's tree and the user namespace come with this.
+    Furnish(Furnish),
     /// Open a terminal for the command, and send its master.
     OpenTerminal {
         /// Lines.
@@ -36,6 +37,17 @@ pub(crate) enum Order {
         /// The signal's number.
         signal: u32,
     },
+}
+
+/// What only the request for a jail knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Furnish {
+    /// Most descriptors of one process.
+    pub(crate) open_files: u32,
+    /// Largest file, bytes.
+    pub(crate) file_size: u64,
+    /// Whether the agent may only read its workspace.
+    pub(crate) read_only: bool,
 }
 
 /// A program to start.
@@ -72,8 +84,8 @@ pub(crate) enum Streams {
 /// From PID 1 to the warden.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Report {
-    /// The user namespace exists and wants id maps.
-    NeedMaps,
+    /// All that needs no request is built.
+    Parked,
     /// A step failed; PID 1 ends.
     Failed {
         /// Which.
@@ -127,7 +139,6 @@ impl Order {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(64);
         match self {
-            Self::Proceed => out.push(1),
             Self::OpenTerminal { rows, cols } => {
                 out.push(2);
                 put_size(&mut out, *rows, *cols);
@@ -141,6 +152,12 @@ impl Order {
                 put_number(&mut out, *process);
                 put_number(&mut out, *signal);
             }
+            Self::Furnish(furnish) => {
+                out.push(1);
+                put_number(&mut out, furnish.open_files);
+                out.extend(furnish.file_size.to_le_bytes());
+                out.push(u8::from(furnish.read_only));
+            }
         }
         out
     }
@@ -149,7 +166,6 @@ impl Order {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut input = Input(bytes);
         let order = match input.byte()? {
-            1 => Self::Proceed,
             2 => Self::OpenTerminal {
                 rows: input.short()?,
                 cols: input.short()?,
@@ -159,6 +175,11 @@ impl Order {
                 process: input.number()?,
                 signal: input.number()?,
             },
+            1 => Self::Furnish(Furnish {
+                open_files: input.number()?,
+                file_size: u64::from_le_bytes(input.array()?),
+                read_only: input.byte()? == 1,
+            }),
             _ => return Err(Malformed),
         };
         input.end(order)
@@ -209,7 +230,7 @@ impl Report {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(64);
         match self {
-            Self::NeedMaps => out.push(1),
+            Self::Parked => out.push(1),
             Self::Failed {
                 step,
                 object,
@@ -260,7 +281,7 @@ impl Report {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut input = Input(bytes);
         let report = match input.byte()? {
-            1 => Self::NeedMaps,
+            1 => Self::Parked,
             2 => Self::Failed {
                 step: Step::from_code(input.byte()?).ok_or(Malformed)?,
                 errno: input.errno()?,
@@ -315,70 +336,6 @@ fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 fn cut(text: &str) -> &[u8] {
     let bytes = text.as_bytes();
     bytes.get(..TEXT_MAX).unwrap_or(bytes)
-}
-
-/// What is left to read of a message.
-struct Input<'a>(&'a [u8]);
-
-impl<'a> Input<'a> {
-    fn take(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
-        let (taken, rest) = self.0.split_at_checked(count).ok_or(Malformed)?;
-        self.0 = rest;
-        Ok(taken)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        self.take(N)?.try_into().map_err(|_length| Malformed)
-    }
-
-    fn byte(&mut self) -> Result<u8, Malformed> {
-        let [byte] = self.array()?;
-        Ok(byte)
-    }
-
-    fn short(&mut self) -> Result<u16, Malformed> {
-        Ok(u16::from_le_bytes(self.array()?))
-    }
-
-    fn number(&mut self) -> Result<u32, Malformed> {
-        Ok(u32::from_le_bytes(self.array()?))
-    }
-
-    fn errno(&mut self) -> Result<Errno, Malformed> {
-        Ok(Errno::from_raw(i32::from_le_bytes(self.array()?)))
-    }
-
-    fn bytes(&mut self) -> Result<&'a [u8], Malformed> {
-        let length = usize::try_from(self.number()?).map_err(|_range| Malformed)?;
-        self.take(length)
-    }
-
-    fn text(&mut self) -> Result<String, Malformed> {
-        let bytes = self.bytes()?;
-        if bytes.len() > TEXT_MAX {
-            return Err(Malformed);
-        }
-        Ok(String::from_utf8_lossy(bytes).into_owned())
-    }
-
-    fn string(&mut self) -> Result<CString, Malformed> {
-        CString::new(self.bytes()?).map_err(|_nul| Malformed)
-    }
-
-    fn strings(&mut self) -> Result<Vec<CString>, Malformed> {
-        let count = usize::try_from(self.number()?).map_err(|_range| Malformed)?;
-        if count > STRINGS_MAX {
-            return Err(Malformed);
-        }
-        (0..count).map(|_| self.string()).collect()
-    }
-
-    fn end<T>(self, message: T) -> Result<T, Malformed> {
-        if self.0.is_empty() {
-            return Ok(message);
-        }
-        Err(Malformed)
-    }
 }
 
 #[cfg(test)]

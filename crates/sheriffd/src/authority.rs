@@ -28,6 +28,13 @@ pub(crate) struct Grant {
     pub(crate) path: PathBuf,
 }
 
+impl Grant {
+    /// User and group on disk.
+    pub(crate) const fn owner(&self) -> (u32, u32) {
+        (self.uid, self.gid)
+    }
+}
+
 /// Why a workspace was refused.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WorkspaceError {

@@ -14,6 +14,9 @@ const CONFIG_BYTES_MAX: u64 = 64 * 1024;
 /// Most jails that one daemon may be set to; the cells' address plan has room for them.
 const JAILS_MAX: u32 = 4096;
 
+/// Most jails that may be built ahead.
+const PARKED_MAX: usize = 64;
+
 /// Settings of the daemon.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -80,6 +83,8 @@ pub(crate) struct Jails {
     pub(crate) most: u32,
     /// Cells kept ready. Default 4.
     pub(crate) pool: usize,
+    /// Jails built ahead; 0 for none. Default 4.
+    pub(crate) parked: usize,
 }
 
 /// `[audit]`
@@ -152,6 +157,7 @@ impl Default for Jails {
         Self {
             most: 1024,
             pool: 4,
+            parked: 4,
         }
     }
 }
@@ -244,6 +250,12 @@ impl Config {
                 "at most 256; a cell takes 0.3 MiB of kernel memory",
             );
         }
+        if self.jails.parked > PARKED_MAX {
+            return bad(
+                "jails.parked",
+                "at most 64; each holds processes and mounts",
+            );
+        }
         if self.audit.segment.0 < 1 << 20 {
             return bad("audit.segment", "at least 1MiB");
         }
@@ -307,6 +319,7 @@ mod tests {
             ("[jails]\nmost = 0", "jails.most"),
             ("[folders]\nstate = \"/a/../b\"", "folders"),
             ("[workspace]\nroots = [\"x\"]", "workspace.roots"),
+            ("[jails]\nparked = 65", "jails.parked"),
             ("[audit]\nsegment = \"1KiB\"", "audit.segment"),
         ] {
             let error = load(text).unwrap_err();

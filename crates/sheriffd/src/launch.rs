@@ -4,50 +4,37 @@
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use jail::{Filter, Root, Spec, Tmpfs, View, Workspace};
-use model::{ByteSize, Limits, SessionId};
-use network::Cell;
+use jail::{Filter, Furniture, LaunchError, Unfurnished};
+use model::{Limits, SessionId};
 use policy::ResolvedProfile;
 use warrant::{Answer, Launch, Prepared, Refusal, Stdio, Tell};
 
 use crate::authority::{self, Grant};
-use crate::command::{Environment, base_environment, build};
+use crate::command::Environment;
 use crate::living::Living;
+use crate::parking::Stall;
 use crate::requests::{failed, refused};
+use crate::site::{environment, furniture, path_text};
 use crate::warden::Warden;
 use crate::welcome::listeners;
 
-/// Working memory at the workspace's place when the operator brings no folder.
-const SCRATCH_BYTES: ByteSize = ByteSize(256 << 20);
-/// Hostname of every jail: nothing of the host's shows.
-const HOSTNAME: &str = "jail";
-
 /// What came along with a launch, by its place in the protocol.
-struct Brought {
-    token: OwnedFd,
+pub(crate) struct Brought {
+    pub(crate) token: OwnedFd,
     operator: OwnedFd,
-    streams: Vec<OwnedFd>,
-    workspace: Option<OwnedFd>,
-}
-
-/// What a jail stands on.
-struct Ground {
-    cell: Cell,
-    gateway_dir: PathBuf,
-    gateway: OwnedFd,
-    root_uid: u32,
+    pub(crate) streams: Vec<OwnedFd>,
+    pub(crate) workspace: Option<OwnedFd>,
 }
 
 /// A launch that was judged and may be built.
-struct Judged {
-    profile: ResolvedProfile,
+pub(crate) struct Judged {
+    pub(crate) profile: Arc<ResolvedProfile>,
     filter: Arc<Filter>,
     limits: Limits,
-    grant: Option<Grant>,
+    pub(crate) grant: Option<Grant>,
     operator_uid: u32,
 }
 
@@ -62,7 +49,7 @@ impl Warden {
         let begun = Instant::now();
         let brought = Brought::sort(launch, fds)?;
         let judged = self.judge(launch, &brought)?;
-        let mut living = self.build(launch, brought, judged)?;
+        let mut living = self.build(launch, brought, &judged)?;
         living.prepared.build_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         let prepared = living.prepared.clone();
         self.take_in(living)
@@ -133,60 +120,47 @@ impl Warden {
         Ok(limits)
     }
 
+    /// Finishes a jail built ahead; without one that works, builds one from nothing.
     fn build(
         &mut self,
         launch: &Launch,
         brought: Brought,
-        judged: Judged,
+        judged: &Judged,
     ) -> Result<Living, Refusal> {
-        let root_uid = self.uids.take().map_err(|error| failed("uids", &error))?;
-        let built = self
-            .prepare_ground(launch, root_uid)
-            .and_then(|ground| self.build_on(ground, launch, brought, judged));
-        if built.is_err() {
-            self.uids.give_back(root_uid);
-            // What can't be removed now goes with the daemon's runtime folder.
-            if let Err(error) = self.folders.remove_gateway(&launch.session) {
-                tracing::error!(%error, "gateway folder of a failed launch is left");
+        let mut furniture = furniture(launch, brought, judged, judged.limits.clone())?;
+        self.lot
+            .want(&launch.profile, judged.grant.as_ref().map(Grant::owner));
+        if let Some(stall) = self.lot.take(&launch.profile) {
+            match self.furnish(launch, (stall, judged.operator_uid), furniture) {
+                Ok(living) => return Ok(living),
+                Err(unfurnished) => {
+                    let error = unfurnished.error;
+                    tracing::warn!(%error, "a jail built ahead was of no use; building another");
+                    furniture = unfurnished.furniture;
+                }
             }
         }
-        built
+        let name = launch.session.clone();
+        let stall = self.park(name, &launch.profile, (&judged.profile, &judged.filter))?;
+        self.furnish(launch, (stall, judged.operator_uid), furniture)
+            .map_err(|unfurnished| not_built(unfurnished.error))
     }
 
-    /// What exists outside the jail before it does: its wire and its gateway's socket.
-    fn prepare_ground(&mut self, launch: &Launch, root_uid: u32) -> Result<Ground, Refusal> {
-        let cell = self.pool.take(&[]).map_err(|error| Refusal {
-            remedy: error.remedy().unwrap_or_default().to_owned(),
-            ..failed("network", &error)
-        })?;
-        let (gateway_dir, gateway) = self
-            .folders
-            .gateway(&launch.session, root_uid + 1)
-            .map_err(|error| failed("gateway", &error))?;
-        Ok(Ground {
-            cell,
-            gateway_dir,
-            gateway,
-            root_uid,
-        })
-    }
-
-    fn build_on(
+    fn furnish(
         &mut self,
-        ground: Ground,
         launch: &Launch,
-        brought: Brought,
-        judged: Judged,
-    ) -> Result<Living, Refusal> {
-        let (limits, operator_uid) = (judged.limits.clone(), judged.operator_uid);
-        let spec = spec(&ground, launch, brought, judged)?;
-        let jail = jail::launch(spec, &self.cgroups).map_err(|error| Refusal {
-            step: error.step.to_string(),
-            message: error.to_string(),
-            remedy: error.remedy,
-            callers_fault: false,
-            exit: None,
-        })?;
+        (stall, operator_uid): (Stall, u32),
+        furniture: Furniture,
+    ) -> Result<Living, Box<Unfurnished>> {
+        let Stall { jail, ground, .. } = stall;
+        let limits = furniture.limits.clone();
+        let jail = match jail.furnish(furniture) {
+            Ok(jail) => jail,
+            Err(unfurnished) => {
+                self.clear_ground(ground);
+                return Err(unfurnished);
+            }
+        };
         let prepared = Prepared {
             layers: jail.layers().clone(),
             limits,
@@ -200,9 +174,7 @@ impl Warden {
             profile: launch.profile.clone(),
             token: self.jails.next_token(),
             jail,
-            cell: ground.cell,
-            gateway: ground.gateway,
-            root_uid: ground.root_uid,
+            ground,
             prepared,
             deadline: wall_clock.map(|wall| Instant::now() + wall.as_duration()),
             operator_uid,
@@ -242,6 +214,17 @@ impl Warden {
     }
 }
 
+/// The host failed at a step of the construction.
+pub(crate) fn not_built(error: LaunchError) -> Refusal {
+    Refusal {
+        exit: None,
+        step: error.step.to_string(),
+        message: error.to_string(),
+        remedy: error.remedy,
+        callers_fault: false,
+    }
+}
+
 impl Brought {
     fn sort(launch: &Launch, fds: Vec<OwnedFd>) -> Result<Self, Refusal> {
         let streams = if launch.command.stdio == Stdio::Inherit {
@@ -269,97 +252,4 @@ impl Brought {
             workspace: fds.next(),
         })
     }
-}
-
-/// Everything resolved: nothing is left for the jail's builder to choose.
-fn spec(
-    ground: &Ground,
-    launch: &Launch,
-    brought: Brought,
-    judged: Judged,
-) -> Result<Spec, Refusal> {
-    let Judged {
-        profile,
-        filter,
-        limits,
-        grant,
-        ..
-    } = judged;
-    let cwd = path_text(&profile.workspace.path)?;
-    let command = build(
-        launch.command.clone(),
-        environment(&profile),
-        cwd,
-        brought.streams,
-    )
-    .map_err(|error| refused(error.to_string()))?;
-    let netns = ground.cell.netns().try_clone_to_owned();
-    Ok(Spec {
-        session: launch.session.clone(),
-        root_uid: ground.root_uid,
-        view: view(&profile),
-        workspace: workspace(&profile, grant, brought.workspace),
-        limits,
-        program: filter,
-        landlock_min_abi: profile.landlock_min_abi,
-        netns: netns.map_err(|error| failed("network", &error))?,
-        gateway_dir: ground.gateway_dir.clone(),
-        token: brought.token,
-        command,
-        hostname: HOSTNAME.to_owned(),
-    })
-}
-
-fn environment(profile: &ResolvedProfile) -> Environment {
-    let mut environment = base_environment();
-    let own = profile.environment.iter();
-    environment
-        .extend(own.map(|(name, value)| (name.clone().into_bytes(), value.clone().into_bytes())));
-    environment
-}
-
-fn view(profile: &ResolvedProfile) -> View {
-    let tmpfs = profile.filesystem.tmpfs.iter();
-    View {
-        root: match &profile.filesystem.root {
-            policy::profile::Root::Host => Root::Host,
-            policy::profile::Root::Folder(path) => Root::Folder(path.into()),
-        },
-        read_only: profile
-            .filesystem
-            .read_only
-            .iter()
-            .map(Into::into)
-            .collect(),
-        tmpfs: tmpfs
-            .map(|one| Tmpfs {
-                at: (&one.path).into(),
-                size: one.size,
-            })
-            .collect(),
-    }
-}
-
-fn workspace(profile: &ResolvedProfile, grant: Option<Grant>, fd: Option<OwnedFd>) -> Workspace {
-    let at = (&profile.workspace.path).into();
-    match grant.zip(fd) {
-        Some((grant, fd)) => Workspace::Bound {
-            fd,
-            owner_uid: grant.uid,
-            owner_gid: grant.gid,
-            at,
-            read_only: profile.workspace.mode == policy::profile::WorkspaceMode::ReadOnly,
-        },
-        None => Workspace::Scratch {
-            at,
-            size: SCRATCH_BYTES,
-        },
-    }
-}
-
-fn path_text(path: impl AsRef<std::path::Path>) -> Result<String, Refusal> {
-    let path = path.as_ref();
-    path.to_str()
-        .map(str::to_owned)
-        .ok_or_else(|| refused(format!("path {} is not text", path.display())))
 }

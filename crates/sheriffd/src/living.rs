@@ -3,13 +3,13 @@
 //! Not for: building or ending them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use jail::Jail;
 use model::{ProfileName, SessionId};
-use network::Cell;
 use warrant::{Prepared, ProcessId};
+
+use crate::parking::Ground;
 
 /// A jail, its way out, and who waits for what of it.
 #[derive(Debug)]
@@ -22,12 +22,8 @@ pub(crate) struct Living {
     pub(crate) token: u64,
     /// The processes.
     pub(crate) jail: Jail,
-    /// The wire, with its listeners.
-    pub(crate) cell: Cell,
-    /// The gateway's listener, kept so that a new office gets the same one.
-    pub(crate) gateway: OwnedFd,
-    /// Host user id of its root.
-    pub(crate) root_uid: u32,
+    /// What it stands on.
+    pub(crate) ground: Ground,
     /// User who started it.
     pub(crate) operator_uid: u32,
     /// What the office was told of it.

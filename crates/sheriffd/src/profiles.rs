@@ -28,8 +28,14 @@ const PROFILES_MAX: usize = 1024;
 pub(crate) struct Profiles {
     folder: PathBuf,
     generation: u64,
+    loaded: Loaded,
+}
+
+/// What one load made.
+#[derive(Debug)]
+struct Loaded {
     texts: Texts,
-    filters: BTreeMap<String, Arc<Filter>>,
+    jails: BTreeMap<ProfileName, (Arc<ResolvedProfile>, Arc<Filter>)>,
 }
 
 type Texts = BTreeMap<(String, ProfileName), ProfileText>;
@@ -68,21 +74,20 @@ impl Profiles {
     /// that an error shows at start and not at the first use.
     pub(crate) fn load(config: &Config) -> Result<Self, ProfilesError> {
         let folder = config.folders.profiles.clone();
-        let (texts, filters) = read_all(&folder)?;
+        let loaded = read_all(&folder)?;
         Ok(Self {
             folder,
             generation: 1,
-            texts,
-            filters,
+            loaded,
         })
     }
 
     /// Reads all of it again; on any error nothing changes. Answers with the texts for the office,
     /// so that there is no new generation that it could not be told of.
     pub(crate) fn reload(&mut self) -> Result<OwnedFd, ProfilesError> {
-        let (texts, filters) = read_all(&self.folder)?;
-        let file = memory_file(&texts)?;
-        (self.texts, self.filters) = (texts, filters);
+        let loaded = read_all(&self.folder)?;
+        let file = memory_file(&loaded.texts)?;
+        self.loaded = loaded;
         self.generation += 1;
         Ok(file)
     }
@@ -96,19 +101,21 @@ impl Profiles {
     pub(crate) fn resolve(
         &self,
         name: &ProfileName,
-    ) -> Result<(ResolvedProfile, Arc<Filter>), ProfilesError> {
-        let profile = resolve(&self.texts, name)?;
-        let filter = self.filters.get(profile.seccomp.as_str()).cloned();
-        let filter = filter.ok_or_else(|| ProfilesError::Unknown {
-            kind: "seccomp",
-            name: profile.seccomp.to_string(),
-        })?;
-        Ok((profile, filter))
+    ) -> Result<(Arc<ResolvedProfile>, Arc<Filter>), ProfilesError> {
+        if let Some(found) = self.loaded.jails.get(name) {
+            return Ok(found.clone());
+        }
+        // Says what is wrong with the name, in the words that a parent's would get.
+        resolve(&self.loaded.texts, name)?;
+        Err(ProfilesError::Unknown {
+            kind: "jail",
+            name: name.to_string(),
+        })
     }
 
     /// The texts for the office.
     pub(crate) fn as_memory_file(&self) -> Result<OwnedFd, ProfilesError> {
-        memory_file(&self.texts)
+        memory_file(&self.loaded.texts)
     }
 }
 
@@ -120,7 +127,7 @@ fn memory_file(texts: &Texts) -> Result<OwnedFd, ProfilesError> {
     Ok(sys::fds::memory_file(c"sheriff-profiles", &bytes)?)
 }
 
-fn read_all(folder: &Path) -> Result<(Texts, BTreeMap<String, Arc<Filter>>), ProfilesError> {
+fn read_all(folder: &Path) -> Result<Loaded, ProfilesError> {
     let mut texts = shipped();
     let mut filters = BTreeMap::new();
     for name in seccomp::embedded::names() {
@@ -144,18 +151,17 @@ fn read_all(folder: &Path) -> Result<(Texts, BTreeMap<String, Arc<Filter>>), Pro
     for (name, source, text) in read_folder(&folder.join("seccomp"))? {
         filters.insert(name.to_string(), compile(&source, &text)?);
     }
-    let jails = texts.keys().filter(|(kind, _)| kind == "jail");
-    for (_, name) in jails {
+    let mut jails = BTreeMap::new();
+    for (_, name) in texts.keys().filter(|(kind, _)| kind == "jail") {
         let profile = resolve(&texts, name)?;
-        if !filters.contains_key(profile.seccomp.as_str()) {
-            let name = profile.seccomp.to_string();
-            return Err(ProfilesError::Unknown {
-                kind: "seccomp",
-                name,
-            });
-        }
+        let filter = filters.get(profile.seccomp.as_str()).cloned();
+        let filter = filter.ok_or_else(|| ProfilesError::Unknown {
+            kind: "seccomp",
+            name: profile.seccomp.to_string(),
+        })?;
+        jails.insert(name.clone(), (Arc::new(profile), filter));
     }
-    Ok((texts, filters))
+    Ok(Loaded { texts, jails })
 }
 
 fn shipped() -> Texts {
@@ -297,12 +303,11 @@ mod tests {
     #[test]
     fn a_reload_hands_over_what_is_in_force_and_a_broken_one_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let (texts, filters) = read_all(folder.path()).unwrap();
+        let loaded = read_all(folder.path()).unwrap();
         let mut profiles = Profiles {
             folder: folder.path().to_owned(),
             generation: 1,
-            texts,
-            filters,
+            loaded,
         };
         let before = warrant::Profiles::read(profiles.as_memory_file().unwrap()).unwrap();
         fs::create_dir(folder.path().join("jail")).unwrap();

@@ -143,7 +143,7 @@ impl Warden {
     /// Reads what the kernel counted; a counter that can't be read any more is zero.
     fn read_counters(&self, living: &Living) -> Counters {
         let mut counters = Counters::default();
-        match living.cell.counters(self.pool.hub()) {
+        match living.ground.cell.counters(self.pool.hub()) {
             Ok(wire) => {
                 (counters.bytes_up, counters.bytes_down) = (wire.bytes_up, wire.bytes_down);
                 (counters.packets_up, counters.packets_down) = (wire.packets_up, wire.packets_down);
@@ -238,11 +238,10 @@ impl Warden {
             counters,
         };
         self.tell(&Tell::Notice(Notice::Ended(Box::new(ended))), &[]);
-        self.uids.give_back(living.root_uid);
-        drop(living);
-        if let Err(error) = self.folders.remove_gateway(session) {
-            tracing::error!(%session, %error, "gateway folder is left");
-        }
+        // Whoever waits for the end knows of it; what follows only takes time.
+        let Living { jail, ground, .. } = living;
+        drop(jail);
+        self.clear_ground(ground);
     }
 
     fn living(&mut self, session: &SessionId) -> Result<&mut Living, Refusal> {

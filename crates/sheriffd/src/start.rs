@@ -18,10 +18,14 @@ use crate::folders::{FolderError, Folders, Owners};
 use crate::living::Jails;
 use crate::office::{OfficeProgram, Patience};
 use crate::operator::Operators;
+use crate::parking::Lot;
 use crate::profiles::{Profiles, ProfilesError};
 use crate::uids::{UidError, Uids};
 use crate::undertaker::{Side, Undertaker, UndertakerError};
 use crate::warden::{Warden, WardenError};
+
+/// Profile that jails are built ahead for before anybody has asked for one.
+const FIRST_PROFILE: &str = "base";
 
 /// The daemon can't start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -139,6 +143,7 @@ fn serve(
     let runtime = parts.folders.runtime.clone();
     let mut warden = Warden {
         pool: Pool::new(hub, config.jails.pool),
+        lot: lot(args, &config),
         config,
         folders: parts.folders,
         sockets,
@@ -163,6 +168,12 @@ fn serve(
     }
     warden.run(signals, parts.lifeline.as_ref().map(AsFd::as_fd))?;
     Ok(())
+}
+
+/// An installed daemon is ready for its first launch; a private one may never see a second.
+fn lot(args: &Args, config: &Config) -> Lot {
+    let first = (!args.ephemeral).then(|| FIRST_PROFILE.parse().ok());
+    Lot::new(config.jails.parked, first.flatten())
 }
 
 fn settings(args: &Args) -> Result<Config, StartError> {

@@ -16,6 +16,7 @@ use crate::folders::{Folders, OperatorSockets};
 use crate::living::{Jails, Living};
 use crate::office::{Office, OfficeProgram, Patience};
 use crate::operator::Operators;
+use crate::parking::Lot;
 use crate::profiles::Profiles;
 use crate::uids::Uids;
 use crate::welcome::WelcomeError;
@@ -28,9 +29,10 @@ const TOKEN_LIFELINE: u64 = 2;
 
 /// Requests taken from the office before other sources get their turn.
 const REQUESTS_PER_TURN: usize = 32;
-/// How long nothing must have happened before a cell is made ahead: making one takes about a
-/// millisecond, and a launch consists of several requests that should not wait for that.
-const QUIET: Duration = Duration::from_millis(10);
+/// How long nothing must have happened before something is made ahead: that takes one to three
+/// milliseconds, and a launch consists of several requests that should not wait for it. Longer, and
+/// launches in a row would find nothing made ahead.
+const QUIET: Duration = Duration::from_millis(3);
 /// How long jails may take to end when the daemon stops.
 const JAILS_GRACE: Duration = Duration::from_secs(5);
 /// How long the office may then take to flush and exit.
@@ -44,6 +46,7 @@ pub(crate) struct Warden {
     pub(crate) sockets: OperatorSockets,
     pub(crate) profiles: Profiles,
     pub(crate) pool: Pool,
+    pub(crate) lot: Lot,
     pub(crate) cgroups: Cgroups,
     pub(crate) uids: Uids,
     pub(crate) operators: Operators,
@@ -95,7 +98,7 @@ impl Warden {
     fn turn(&mut self, signals: &SignalQueue, wait: Option<Duration>) -> Result<(), WardenError> {
         let tokens = self.poller.wait(wait)?;
         if tokens.is_empty() {
-            self.idle();
+            self.get_ahead();
         }
         for token in tokens {
             match token {
@@ -109,26 +112,24 @@ impl Warden {
         Ok(())
     }
 
-    /// A short while when cells are to be made ahead; else until the next deadline.
+    /// A short while when something is to be made ahead; else until the next deadline.
     fn next_wait(&self) -> Option<Duration> {
-        let refill = (self.pool.is_short() && self.office.is_some()).then_some(QUIET);
-        let deadline = self.jails.next_deadline();
+        let short = self.pool.is_short() || self.lot.is_short();
+        let refill = (short && self.office.is_some()).then_some(QUIET);
+        let deadlines = [self.jails.next_deadline(), self.lot.next_deadline()];
+        let deadline = deadlines.into_iter().flatten().min();
         let deadline = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         let restart = self.office.is_none().then(|| self.patience.remaining());
         [deadline, restart, refill].into_iter().flatten().min()
     }
 
-    /// Nothing waits: make a cell ahead, so that a launch need not.
-    fn idle(&mut self) {
-        if let Err(error) = self.pool.refill_one() {
-            tracing::warn!(%error, "no cell could be made ahead");
-        }
-    }
-
     fn on_signals(&mut self, signals: &SignalQueue) -> Result<(), WardenError> {
         while let Some(signal) = signals.next()? {
             match signal {
-                CHILD => self.check_office(),
+                CHILD => {
+                    self.check_office();
+                    self.lot.suspect();
+                }
                 HANGUP => self.reload(),
                 _interrupt_or_terminate => self.stopping = true,
             }
@@ -148,7 +149,7 @@ impl Warden {
         }
     }
 
-    /// A child ended; jails have descriptors of their own, so only the office is looked at.
+    /// A child ended; jails have descriptors of their own, so only the office is looked at here.
     fn check_office(&mut self) {
         if self.office.as_mut().is_some_and(Office::has_ended) {
             self.lose_office("its process ended");
@@ -198,6 +199,7 @@ impl Warden {
                 let notice = Tell::Notice(Notice::Profiles(generation));
                 // An office that can't be told is lost; the next one is welcomed with them.
                 self.tell(&notice, &[file.as_fd()]);
+                self.clear_lot();
             }
             Err(error) => tracing::error!(%error, "reload refused; the old profiles stay in force"),
         }
@@ -221,6 +223,7 @@ impl Warden {
     /// Ends in order: jails (their ends go on record), then the office, then what is left of both.
     fn wind_down(&mut self, signals: &SignalQueue) -> Result<(), WardenError> {
         tracing::info!(jails = self.jails.len(), "stopping");
+        self.clear_lot();
         for session in self.jails.ids() {
             self.end_jail(&session, model::ExitReason::DaemonGone);
         }

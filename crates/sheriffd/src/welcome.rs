@@ -82,13 +82,13 @@ fn adoption(living: &Living) -> Tell {
 
 /// A jail's listeners in the protocol's order, the gateway's last.
 pub(crate) fn listeners(living: &Living) -> Vec<BorrowedFd<'_>> {
-    let own = living.cell.listeners();
+    let own = living.ground.cell.listeners();
     vec![
         own.explicit.as_fd(),
         own.http.as_fd(),
         own.https.as_fd(),
         own.dns_tcp.as_fd(),
         own.dns_udp.as_fd(),
-        living.gateway.as_fd(),
+        living.ground.gateway.as_fd(),
     ]
 }

@@ -92,6 +92,13 @@ impl Tree {
         Ok(Self { fd })
     }
 
+    /// A tree that another process made and passed on. Nothing is checked: [`Tree::attach`] fails
+    /// for a descriptor that is none.
+    #[must_use]
+    pub const fn received(fd: OwnedFd) -> Self {
+        Self { fd }
+    }
+
     /// Makes a new file system and a mount of it. Options without a value have an empty one.
     ///
     /// # Errors

@@ -56,6 +56,15 @@ pub fn enter_network(namespace: BorrowedFd<'_>) -> Result<(), SysError> {
     setns(namespace, CloneFlags::CLONE_NEWNET).call_on("setns", "network namespace")
 }
 
+/// Moves the caller into an existing user namespace, for good. It has all capabilities there, and
+/// none in the one it came from.
+///
+/// # Errors
+/// `setns`'s: `EINVAL` with more than one thread.
+pub fn enter_users(namespace: BorrowedFd<'_>) -> Result<(), SysError> {
+    setns(namespace, CloneFlags::CLONE_NEWUSER).call_on("setns", "user namespace")
+}
+
 /// Sets the hostname of the UTS namespace.
 ///
 /// # Errors

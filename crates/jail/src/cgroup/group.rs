@@ -82,7 +82,7 @@ impl Group {
 
     fn limit(&mut self, limits: &Limits) -> Result<(), SysError> {
         let memory = limits.memory.0.to_string();
-        let quota = (u64::from(limits.cpu_millis) * CPU_PERIOD_US / 1000).max(CPU_QUOTA_LEAST_US);
+        let quota = quota(limits);
         if !omitted(Layer::CgroupPids) {
             write(&self.pids.join("pids.max"), &limits.pids.to_string())?;
         }
@@ -111,6 +111,45 @@ impl Group {
                 write(&self.cpu.join("cpu.cfs_quota_us"), &quota.to_string())
             }
         }
+    }
+
+    /// Replaces the limits by others.
+    ///
+    /// # Errors
+    /// Those of the cgroup file system.
+    pub(crate) fn change_limits(&self, from: &Limits, to: &Limits) -> Result<(), SysError> {
+        if from.pids != to.pids && !omitted(Layer::CgroupPids) {
+            write(&self.pids.join("pids.max"), &to.pids.to_string())?;
+        }
+        if from.cpu_millis != to.cpu_millis {
+            let quota = quota(to);
+            match self.mode {
+                Mode::Unified => {
+                    let quota = format!("{quota} {CPU_PERIOD_US}");
+                    write(&self.cpu.join("cpu.max"), &quota)?;
+                }
+                Mode::Hybrid => write(&self.cpu.join("cpu.cfs_quota_us"), &quota.to_string())?,
+            }
+        }
+        if from.memory == to.memory || omitted(Layer::CgroupMemory) {
+            return Ok(());
+        }
+        let memory = to.memory.0.to_string();
+        if self.mode == Mode::Unified {
+            return write(&self.memory.join("memory.max"), &memory);
+        }
+        // Memory alone may at no time be allowed more than memory and swap together.
+        let alone = || write(&self.memory.join("memory.limit_in_bytes"), &memory);
+        let both = || {
+            let file = self.memory.join("memory.memsw.limit_in_bytes");
+            write(&file, &memory).or_else(absent)
+        };
+        if to.memory > from.memory {
+            both()?;
+            return alone();
+        }
+        alone()?;
+        both()
     }
 
     /// v1 has no `memory.oom.group`: we are told instead, and kill the jail ourselves.
@@ -258,6 +297,11 @@ impl Group {
         }
         Ok(())
     }
+}
+
+/// The processor quota per period, microseconds.
+fn quota(limits: &Limits) -> u64 {
+    (u64::from(limits.cpu_millis) * CPU_PERIOD_US / 1000).max(CPU_QUOTA_LEAST_US)
 }
 
 /// Swallows the absence of a file that the kernel has only with swap accounting.

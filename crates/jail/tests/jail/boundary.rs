@@ -64,7 +64,7 @@ fn a_read_only_workspace_cannot_be_written() {
     in_a_yard(|yard| {
         fs::write(yard.workspace().join("given"), "text").unwrap();
         let script = "cat given; echo more > given || echo refused";
-        let change = |spec: &mut jail::Spec| match &mut spec.workspace {
+        let change = |spec: &mut jail::Spec| match &mut spec.furniture.workspace {
             jail::Workspace::Bound { read_only, .. } => *read_only = true,
             jail::Workspace::Scratch { .. } => {}
         };
@@ -138,7 +138,7 @@ fn signals_do_not_reach_pid_1_and_no_other_process_is_visible() {
 fn sized_folders_fill_up() {
     in_a_yard(|yard| {
         let change = |spec: &mut jail::Spec| {
-            spec.view.tmpfs = vec![jail::Tmpfs {
+            spec.site.view.tmpfs = vec![jail::Tmpfs {
                 at: "/tmp".into(),
                 size: ByteSize(1 << 20),
             }];
@@ -174,14 +174,14 @@ fn a_view_that_the_agent_could_undermine_is_refused() {
         ] {
             let (stdio, _output) = crate::support::captured();
             let mut spec = yard.spec("true", stdio);
-            spec.view.read_only = vec![path.into()];
+            spec.site.view.read_only = vec![path.into()];
             let error = jail::launch(spec, yard.cgroups()).map(drop).unwrap_err();
             assert!(
                 matches!(error.step, jail::Step::Plan | jail::Step::Bind),
                 "{path}: {error}"
             );
         }
-        let change = |spec: &mut jail::Spec| spec.view.read_only = vec!["/opt".into()];
+        let change = |spec: &mut jail::Spec| spec.site.view.read_only = vec!["/opt".into()];
         assert_eq!(
             yard.run_spec(change, "test -d /opt && echo there").0,
             "there\n"
@@ -193,7 +193,7 @@ fn a_view_that_the_agent_could_undermine_is_refused() {
 fn a_jail_may_have_fewer_descriptors_than_its_warden_holds() {
     in_a_yard(|yard| {
         let _open: Vec<_> = (0..100).map(|_| fs::File::open("/").unwrap()).collect();
-        let change = |spec: &mut jail::Spec| spec.limits.open_files = 20;
+        let change = |spec: &mut jail::Spec| spec.furniture.limits.open_files = 20;
         let (output, record) = yard.run_spec(change, "ulimit -Sn; ulimit -Hn");
         assert_eq!((output.as_str(), record.code), ("20\n20\n", 0));
     });

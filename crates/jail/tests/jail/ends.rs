@@ -13,7 +13,7 @@ use crate::support::{captured, in_a_yard, until, until_over};
 #[test]
 fn a_memory_bomb_ends_the_whole_jail_for_memory() {
     in_a_yard(|yard| {
-        let change = |spec: &mut jail::Spec| spec.limits.memory = ByteSize(64 << 20);
+        let change = |spec: &mut jail::Spec| spec.furniture.limits.memory = ByteSize(64 << 20);
         let fits = "head -c 30000000 /dev/zero | tail -c 30000000 | wc -c";
         let (output, record) = yard.run_spec(change, fits);
         assert_eq!(
@@ -31,7 +31,7 @@ fn a_memory_bomb_ends_the_whole_jail_for_memory() {
 #[test]
 fn a_fork_bomb_stays_within_its_limit() {
     in_a_yard(|yard| {
-        let change = |spec: &mut jail::Spec| spec.limits.pids = 20;
+        let change = |spec: &mut jail::Spec| spec.furniture.limits.pids = 20;
         let script = "for i in $(seq 10); do sleep 100 & done; ls -d /proc/[0-9]* > /dev/null; echo ten; \
                   for i in $(seq 40); do sleep 100 & done; echo unreachable";
         let (output, record) = yard.run_spec(change, script);
@@ -144,7 +144,7 @@ fn a_failed_launch_names_its_step_and_leaves_nothing() {
     in_a_yard(|yard| {
         let (stdio, _output) = captured();
         let mut spec = yard.spec("true", stdio);
-        spec.landlock_min_abi = 99;
+        spec.site.landlock_min_abi = 99;
         let error = jail::launch(spec, yard.cgroups()).map(drop).unwrap_err();
         assert_eq!(error.step, jail::Step::Landlock);
         assert!(
@@ -154,7 +154,7 @@ fn a_failed_launch_names_its_step_and_leaves_nothing() {
 
         let (stdio, _output) = captured();
         let mut spec = yard.spec("true", stdio);
-        spec.program = std::sync::Arc::new(jail::Filter {
+        spec.site.program = std::sync::Arc::new(jail::Filter {
             instructions: vec![],
             hash: String::new(),
         });

@@ -96,9 +96,9 @@ fn one_layer_left_out() {
                 continue;
             }
             let small = |spec: &mut jail::Spec| {
-                spec.limits.memory = ByteSize(64 << 20);
+                spec.furniture.limits.memory = ByteSize(64 << 20);
                 if name == "pids" {
-                    spec.limits.memory = ByteSize(256 << 20);
+                    spec.furniture.limits.memory = ByteSize(256 << 20);
                 }
             };
             let (output, _) = yard.run_spec(small, probe);

@@ -15,5 +15,6 @@ mod boundary;
 mod ends;
 #[cfg(feature = "fault-injection")]
 mod faults;
+mod parked;
 mod programs;
 mod readback;

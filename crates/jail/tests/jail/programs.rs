@@ -113,7 +113,7 @@ fn says_what_is_missing_when_exec_fails() {
         for (program, reason, wording) in cases {
             let (stdio, _output) = captured();
             let mut spec = yard.spec("", stdio);
-            spec.command.argv = vec![std::ffi::CString::new(program).unwrap()];
+            spec.furniture.command.argv = vec![std::ffi::CString::new(program).unwrap()];
             let mut jail = jail::launch(spec, yard.cgroups()).unwrap();
             jail.commit().unwrap();
             let (record, message) = until(&mut jail, |event| match event {

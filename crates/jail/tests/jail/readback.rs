@@ -12,7 +12,7 @@ fn the_layers_are_the_kernels_own_account() {
     in_a_yard(|yard| {
         let (stdio, _output) = captured();
         let spec = yard.spec("true", stdio);
-        let uids = [spec.root_uid, spec.root_uid + 1];
+        let uids = [spec.site.root_uid, spec.site.root_uid + 1];
         let jail = jail::launch(spec, yard.cgroups()).unwrap();
         let peak = jail.stats().unwrap().memory_peak;
         eprintln!(
@@ -52,7 +52,7 @@ fn launches_are_quick_enough_to_be_measured() {
         for _ in 0..ROUNDS {
             let (stdio, _output) = captured();
             let mut spec = yard.spec("", stdio);
-            spec.command.argv = vec![c"/bin/true".into()];
+            spec.furniture.command.argv = vec![c"/bin/true".into()];
             let start = Instant::now();
             let mut jail = jail::launch(spec, yard.cgroups()).unwrap();
             launches.push(start.elapsed());

@@ -14,7 +14,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use jail::{Cgroups, Command, Filter, Jail, JailEvent, Root, Spec, Stdio, View, Workspace};
+use jail::{
+    Cgroups, Command, Filter, Furniture, Jail, JailEvent, Root, Site, Spec, Stdio, View, Workspace,
+};
 use model::{ByteSize, ExitRecord, Limits, SessionId};
 use sys::filter::Instruction;
 use sys::netns::Visit;
@@ -105,14 +107,24 @@ impl Yard {
         }
         let (visit, netns) = Visit::create().unwrap();
         drop(visit);
-        Spec {
-            session: SessionId::from_random(u64::from(number).to_be_bytes()),
+        let site = Site {
+            name: SessionId::from_random(u64::from(number).to_be_bytes()),
             root_uid: 700_000 + number * 2,
             view: View {
                 root: Root::Host,
                 read_only: Vec::new(),
                 tmpfs: Vec::new(),
             },
+            workspace_at: "/workspace".into(),
+            likely_owner: None,
+            limits: limits(),
+            program: Arc::new(no_mount()),
+            landlock_min_abi: 2,
+            netns,
+            gateway_dir: self.folder.join("gateway"),
+            hostname: "jail-under-test".into(),
+        };
+        let furniture = Furniture {
             workspace: Workspace::Bound {
                 fd: File::open(self.workspace()).unwrap().into(),
                 owner_uid: 4321,
@@ -120,22 +132,11 @@ impl Yard {
                 at: "/workspace".into(),
                 read_only: false,
             },
-            limits: Limits {
-                memory: ByteSize(256 << 20),
-                pids: 64,
-                cpu_millis: 2000,
-                open_files: 256,
-                file_size: ByteSize(64 << 20),
-                wall_clock: None,
-            },
-            program: Arc::new(no_mount()),
-            landlock_min_abi: 2,
-            netns,
-            gateway_dir: self.folder.join("gateway"),
+            limits: limits(),
             token: sys::fds::memory_file(c"token", b"secret-token").unwrap(),
             command: shell(script, stdio),
-            hostname: "jail-under-test".into(),
-        }
+        };
+        Spec { site, furniture }
     }
 
     /// Runs a script to its end; its output and its record.
@@ -214,6 +215,17 @@ pub(crate) fn until_over(jail: &mut Jail) -> ExitRecord {
         }
         _ => None,
     })
+}
+
+fn limits() -> Limits {
+    Limits {
+        memory: ByteSize(256 << 20),
+        pids: 64,
+        cpu_millis: 2000,
+        open_files: 256,
+        file_size: ByteSize(64 << 20),
+        wall_clock: None,
+    }
 }
 
 /// Everything allowed but `mount`: enough of a program to tell that one is in force.

@@ -1,0 +1,221 @@
+//! A jail that was built before anybody asked for it, and the rest of its construction.
+//!
+//! Not for: what is built before (`park`). PID 1's half of what is here is `finish`.
+
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use model::{Layers, Limits};
+use sys::SysError;
+use sys::clone::Process;
+use sys::readiness::wait_readable;
+use sys::seqpacket::Seqpacket;
+
+use crate::cgroup::Group;
+use crate::confirm::{Expected, confirm, confirm_limits};
+use crate::error::{InStep, LaunchError};
+use crate::handle::Jail;
+use crate::landlock::Enforced;
+use crate::mounting::Access;
+use crate::spec::{Furniture, Stdio};
+use crate::step::Step;
+use crate::talk::{Talk, unexpected};
+use crate::wire::{Furnish, Order, Report};
+use crate::workspace::{Hanging, OwnerMap};
+
+/// How long PID 1 may take. It takes milliseconds; a host that needs this long can't run jails.
+const CONSTRUCTION_MAX: Duration = Duration::from_secs(10);
+
+/// A jail without a workspace, a token and a command. Dropping it removes it.
+#[derive(Debug)]
+pub struct Parked {
+    /// `None` once it has become a jail.
+    standing: Option<Standing>,
+    expected: Expected,
+    limits: Limits,
+    likely: Option<OwnerMap>,
+}
+
+/// What exists of a jail outside of this process.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    /// PID 1.
+    pub(crate) process: Process,
+    /// The way to it.
+    pub(crate) control: Seqpacket,
+    /// Its cgroup.
+    pub(crate) group: Group,
+    /// The user namespace that PID 1 will enter, with its id maps.
+    pub(crate) users: File,
+}
+
+/// A parked jail that did not become one; nothing of it is left.
+#[derive(Debug)]
+pub struct Unfurnished {
+    /// Why.
+    pub error: LaunchError,
+    /// Given back, for another try.
+    pub furniture: Furniture,
+}
+
+impl Parked {
+    pub(crate) const fn new(
+        standing: Standing,
+        expected: Expected,
+        limits: Limits,
+        likely: Option<OwnerMap>,
+    ) -> Self {
+        Self {
+            standing: Some(standing),
+            expected,
+            limits,
+            likely,
+        }
+    }
+
+    /// PID 1's number on the host; for messages and tests.
+    #[must_use]
+    pub fn pid(&self) -> Option<i32> {
+        self.standing.as_ref().map(|one| one.process.pid())
+    }
+
+    /// Whether PID 1 still waits. A jail that is not alive is of no use.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        let ended = |one: &Standing| wait_readable(&[one.process.as_fd()], Some(Duration::ZERO));
+        self.standing
+            .as_ref()
+            .is_some_and(|one| matches!(ended(one).as_deref(), Ok([false])))
+    }
+
+    /// Finishes the jail and confirms its layers. On return PID 1 is confined, and no code of the
+    /// agent has run: [`Jail::commit`] starts the command.
+    ///
+    /// # Errors
+    /// The step that failed, and the furniture. Nothing is left of the jail then.
+    pub fn furnish(mut self, furniture: Furniture) -> Result<Jail, Box<Unfurnished>> {
+        let raised = self.raise(&furniture);
+        match (raised, self.standing.take()) {
+            (Ok((layers, terminal)), Some(standing)) => Ok(Jail::new(
+                standing.process,
+                standing.control,
+                standing.group,
+                layers,
+                (furniture.command, terminal),
+            )),
+            (Err(error), Some(standing)) => {
+                let error = standing.tear_down(error);
+                Err(Box::new(Unfurnished { error, furniture }))
+            }
+            (raised, None) => {
+                let error = raised.err().unwrap_or_else(unexpected);
+                Err(Box::new(Unfurnished { error, furniture }))
+            }
+        }
+    }
+
+    /// Steps 5 to 8, with PID 1 there.
+    fn raise(&mut self, furniture: &Furniture) -> Result<(Layers, Option<OwnedFd>), LaunchError> {
+        let Self {
+            standing: Some(standing),
+            expected,
+            limits,
+            likely,
+        } = self
+        else {
+            return Err(unexpected());
+        };
+        let talk = Talk {
+            control: &standing.control,
+            process: &standing.process,
+            deadline: Instant::now() + CONSTRUCTION_MAX,
+        };
+        // 5. What the request brings, handed over as descriptors: no path of it is ever resolved.
+        let hanging = Hanging::new(&furniture.workspace, expected.ids, likely.take())?;
+        let group = &standing.group;
+        group
+            .change_limits(limits, &furniture.limits)
+            .step(Step::Cgroup)?;
+        expected.places.push(hanging.place());
+        hand_over(&talk, furniture, (&hanging, &standing.users))?;
+        // 6. While PID 1 confines itself: the limits, of which it is no part.
+        let pid = standing.process.pid();
+        let cgroup = confirm_limits(group, &furniture.limits, pid)?;
+        let landlock = see_through(&talk)?;
+        // 7. What the kernel says holds. Any deviation ends the launch.
+        let layers = confirm(expected, cgroup, pid, landlock)?;
+        // 8. The terminal, from the jail's own devpts, if the command wants one.
+        let terminal = match furniture.command.stdio {
+            Stdio::Terminal { rows, cols } => Some(open_terminal(&talk, rows, cols)?),
+            Stdio::Fds(_) => None,
+        };
+        Ok((layers, terminal))
+    }
+}
+
+impl Drop for Parked {
+    fn drop(&mut self) {
+        if let Some(standing) = self.standing.take()
+            && let Err(left) = standing.end()
+        {
+            tracing::error!(error = %left, "a parked jail left something behind");
+        }
+    }
+}
+
+impl Standing {
+    /// Ends a launch that failed with PID 1 there.
+    fn tear_down(self, error: LaunchError) -> LaunchError {
+        let oom = self.group.oom_kills().unwrap_or(0) > 0;
+        if let Err(left) = self.end() {
+            tracing::error!(error = %left, "a failed launch left something behind");
+        }
+        if oom { error.note_memory() } else { error }
+    }
+
+    fn end(&self) -> Result<(), SysError> {
+        self.group.kill()?;
+        self.process.reap()?;
+        self.group.remove()
+    }
+}
+
+fn hand_over(
+    talk: &Talk<'_>,
+    furniture: &Furniture,
+    (hanging, users): (&Hanging, &File),
+) -> Result<(), LaunchError> {
+    match talk.hear()?.0 {
+        Report::Parked => {}
+        _ => return Err(unexpected()),
+    }
+    let order = Order::Furnish(Furnish {
+        open_files: furniture.limits.open_files,
+        file_size: furniture.limits.file_size.0,
+        read_only: hanging.access == Access::Programs,
+    });
+    let fds = [furniture.token.as_fd(), hanging.tree.as_fd(), users.as_fd()];
+    talk.say(&order, &fds, Step::Workspace)
+}
+
+fn see_through(talk: &Talk<'_>) -> Result<Enforced, LaunchError> {
+    match talk.hear()?.0 {
+        Report::Ready {
+            landlock_abi,
+            landlock_full,
+        } => Ok(Enforced {
+            abi: landlock_abi,
+            full: landlock_full,
+        }),
+        _ => Err(unexpected()),
+    }
+}
+
+fn open_terminal(talk: &Talk<'_>, rows: u16, cols: u16) -> Result<OwnedFd, LaunchError> {
+    talk.say(&Order::OpenTerminal { rows, cols }, &[], Step::Terminal)?;
+    match talk.hear()? {
+        (Report::Terminal, fds) => fds.into_iter().next().ok_or_else(unexpected),
+        _ => Err(unexpected()),
+    }
+}
