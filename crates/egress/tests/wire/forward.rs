@@ -33,6 +33,8 @@ fn sends_the_canonical_path_and_host_and_drops_what_concerns_one_connection() {
         origin.seen(),
         "GET /~y?q=%2f HTTP/1.1\r\nHost: a.test\r\nAccept: */*\r\n\r\n"
     );
+    // The close is recorded after the answer, so it has to be waited for.
+    stand.close_event();
     let events = stand.events();
     assert_eq!(events[0].path.as_deref(), Some("/~y"));
     assert_eq!(
