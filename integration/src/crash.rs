@@ -13,6 +13,10 @@ use testkit::{Http, Response};
 
 use crate::harness::{Child, Daemon, Jail, Leftovers, PATIENCE, eventually};
 
+/// Jails that are built ahead are children of the warden too, and would be taken for a round's own;
+/// the stories of `parked` kill those.
+const UNPARKED: &str = "[jails]\nparked = 0\n";
+
 /// Rounds for each victim.
 const ROUNDS: u32 = 50;
 /// Daemons among which the rounds of killed offices are divided.
@@ -154,7 +158,7 @@ fn rounds(daemon: &Daemon, seed: u64, victim: impl Fn(u32) -> Option<u32>) -> u3
 
 #[test]
 fn killed_agents_leave_nothing() {
-    let daemon = Daemon::ephemeral();
+    let daemon = Daemon::ephemeral_with(UNPARKED);
     let hits = rounds(&daemon, 0x5eed_0001, |warden| {
         let inits = children(warden, "sheriff-init");
         inits
@@ -167,7 +171,7 @@ fn killed_agents_leave_nothing() {
 
 #[test]
 fn killed_first_processes_take_their_jail_along_and_leave_nothing() {
-    let daemon = Daemon::ephemeral();
+    let daemon = Daemon::ephemeral_with(UNPARKED);
     let hits = rounds(&daemon, 0x5eed_0002, |warden| {
         children(warden, "sheriff-init").first().copied()
     });
@@ -184,7 +188,7 @@ fn killed_offices_are_replaced_and_leave_nothing() {
 }
 
 fn kill_offices_of_one_daemon(seed: u64) {
-    let daemon = Daemon::standing();
+    let daemon = Daemon::standing_with(UNPARKED);
     let warden = daemon.process().pid();
     Jail::on(&daemon).run(&["/bin/true"]).ok();
     let before = Leftovers::now().naming(&daemon.name());
@@ -275,7 +279,7 @@ fn fetching(daemon: &Daemon) -> (Http, Jail, Child, String) {
 
 #[test]
 fn an_office_that_dies_takes_the_network_and_gives_it_back_to_the_same_session() {
-    let daemon = Daemon::standing();
+    let daemon = Daemon::standing_with(UNPARKED);
     let (site, _jail, mut child, id) = fetching(&daemon);
     let warden = daemon.process().pid();
     let agent = children(children(warden, "sheriff-init")[0], "")[0];
@@ -297,7 +301,7 @@ fn an_office_that_dies_takes_the_network_and_gives_it_back_to_the_same_session()
 
 #[test]
 fn counters_of_a_session_outlive_their_office_but_for_the_last_second() {
-    let daemon = Daemon::standing();
+    let daemon = Daemon::standing_with(UNPARKED);
     let (site, _jail, mut child, id) = fetching(&daemon);
     let up = || {
         daemon.json(&["inspect", "--json", &id])["egress"]["bytes_up"]
@@ -326,7 +330,7 @@ fn counters_of_a_session_outlive_their_office_but_for_the_last_second() {
 
 #[test]
 fn a_command_line_that_loses_its_office_tells_the_truth_about_its_jail() {
-    let daemon = Daemon::standing();
+    let daemon = Daemon::standing_with(UNPARKED);
     let (_site, _jail, child, _id) = fetching(&daemon);
     let agent = children(children(daemon.process().pid(), "sheriff-init")[0], "")[0];
     assert!(kill(office(&daemon)));
@@ -346,7 +350,7 @@ fn a_command_line_that_loses_its_office_tells_the_truth_about_its_jail() {
 
 #[test]
 fn jails_end_within_a_second_of_their_warden_and_the_undertaker_clears_up() {
-    let daemon = Daemon::ephemeral();
+    let daemon = Daemon::ephemeral_with(UNPARKED);
     let name = daemon.name();
     let jail = Jail::on(&daemon);
     let script = "trap '' TERM INT HUP; for i in 1 2 3; do setsid sleep 60 & done; echo ready; wait; sleep 60";

@@ -3,9 +3,12 @@
 //! Not for: handing out host ids; the caller owns that range.
 
 use std::fs;
+use std::io::{PipeWriter, pipe};
+use std::os::fd::{AsFd, AsRawFd};
 
 use sys::clone::Process;
 use sys::namespace::Namespaces;
+use sys::readiness::wait_readable;
 use sys::{Errno, SysError};
 
 use crate::fault::{Layer, omitted};
@@ -61,15 +64,24 @@ pub(crate) fn user_namespace(uid_map: &str, gid_map: &str) -> Result<fs::File, S
 #[derive(Debug)]
 struct IdMapHolder {
     process: Process,
+    /// It ends when this does, however the warden ends.
+    _lifeline: PipeWriter,
 }
 
 impl IdMapHolder {
     fn new(uid_map: &str, gid_map: &str) -> Result<Self, SysError> {
+        let (ours, lifeline) = pipe().map_err(|error| io_failure("pipe", "", &error))?;
         let process = sys::clone::spawn(Namespaces::USER, None, || {
-            sys::wait::pause();
-            0
+            // Its own copy of the other end would keep the lifeline alive.
+            let end = lifeline.as_raw_fd();
+            let waited = sys::fds::close_between(end, end)
+                .and_then(|()| wait_readable(&[ours.as_fd()], None));
+            i32::from(waited.is_err())
         })?;
-        let holder = Self { process };
+        let holder = Self {
+            process,
+            _lifeline: lifeline,
+        };
         write_maps(holder.process.pid(), uid_map, gid_map)?;
         Ok(holder)
     }

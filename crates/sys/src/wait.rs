@@ -57,11 +57,6 @@ pub fn reap_any() -> Result<Option<(i32, Outcome)>, SysError> {
     }
 }
 
-/// Sleeps until a signal ends the process.
-pub fn pause() {
-    nix::unistd::pause();
-}
-
 fn outcome(status: WaitStatus) -> Option<Outcome> {
     let byte = |number: i32| u8::try_from(number & 0xff).unwrap_or(u8::MAX);
     match status {

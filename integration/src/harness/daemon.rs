@@ -54,6 +54,11 @@ impl Daemon {
         Self::start(Kind::Ephemeral, "")
     }
 
+    /// The same with further lines of configuration, such as `[jails]\nmost = 3`.
+    pub(crate) fn ephemeral_with(configuration: &str) -> Self {
+        Self::start(Kind::Ephemeral, configuration)
+    }
+
     /// The same from the build with fault injection, whose jails lack this layer; see
     /// `sheriff-jail`'s module `fault` for the names.
     pub(crate) fn without(layer: &'static str) -> Self {
@@ -66,7 +71,6 @@ impl Daemon {
     }
 
     /// The same with further lines of configuration, such as `[jails]\nmost = 3`.
-    #[expect(dead_code, reason = "for stories about settings")]
     pub(crate) fn standing_with(configuration: &str) -> Self {
         Self::start(Kind::Standing, configuration)
     }
