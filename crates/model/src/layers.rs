@@ -1,6 +1,8 @@
 //! Which layers of a jail the kernel confirmed, read back after construction.
 //!
-//! Not for: what was asked for; every field here was read from the kernel.
+//! Not for: what was asked for. Each field was read from the kernel after construction, but for the
+//! three whose documentation says how else they are established: the kernel shows them to nobody
+//! outside the jail, or not before the command is there.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,15 +17,19 @@ pub struct Layers {
     pub seccomp_mode: u8,
     /// Number of filters installed on PID 1.
     pub seccomp_filters: u32,
-    /// SHA-256 of the seccomp program that was installed, hexadecimal.
+    /// SHA-256 of the seccomp program that was handed to the kernel, hexadecimal; `seccomp_mode` and
+    /// `seccomp_filters` are the kernel's word that one is in force.
     pub seccomp_hash: String,
     /// Landlock ABI of the running kernel.
     pub landlock_abi: u32,
-    /// Landlock enforcement status as the ruleset reported it: `fully_enforced`.
+    /// Landlock enforcement status as PID 1 reported it: `fully_enforced`. It says so only when a file
+    /// that it could read before is refused afterwards.
     pub landlock_status: String,
     /// Capability bounding set that the agent inherits, hexadecimal as in `/proc/PID/status`.
     pub cap_bounding: String,
-    /// Effective capabilities of the agent before exec, hexadecimal; always zeros.
+    /// Effective capabilities of the agent, hexadecimal: zeros. Not read at construction, when there
+    /// is no agent yet: each program's process reads its own sets back before exec, and does not start
+    /// with any.
     pub cap_effective: String,
     /// Mount points in the jail, in order, as its own mountinfo lists them.
     pub mounts: Vec<String>,
