@@ -39,6 +39,8 @@ pub(crate) enum AttachError {
     NoDaemon { path: String, errno: Errno },
     #[error("not allowed to use {path}")]
     Forbidden { path: String },
+    #[error("a daemon for one command can only be started by root")]
+    NotRoot,
     #[error("sheriffd could not be started: {source}")]
     Start { source: std::io::Error },
     #[error("sheriffd ended before it was ready ({status})")]
@@ -73,19 +75,27 @@ pub(crate) enum AttachError {
 }
 
 impl Attachment {
-    /// Connects to the daemon. Without one, root gets a daemon for the length of this command.
+    /// Connects to the daemon. Without one, root gets a daemon for the length of this command,
+    /// unless the command named one.
     pub(crate) fn open(sockets: &Sockets) -> Result<Self, AttachError> {
+        let may_start = sys::users::effective() == 0 && !sockets.are_named();
         match Self::existing(sockets) {
-            Err(AttachError::NoDaemon { .. }) if sys::users::effective() == 0 => {
-                let daemon = Ephemeral::start()?;
-                let socket = Seqpacket::connect(&daemon.attach_socket())?;
-                Ok(Self {
-                    socket,
-                    daemon: Some(daemon),
-                })
-            }
+            Err(AttachError::NoDaemon { .. }) if may_start => Self::ephemeral(),
             other => other,
         }
+    }
+
+    /// Starts a daemon for the length of this command, whether or not another one runs.
+    pub(crate) fn ephemeral() -> Result<Self, AttachError> {
+        if sys::users::effective() != 0 {
+            return Err(AttachError::NotRoot);
+        }
+        let daemon = Ephemeral::start()?;
+        let socket = Seqpacket::connect(&daemon.attach_socket())?;
+        Ok(Self {
+            socket,
+            daemon: Some(daemon),
+        })
     }
 
     /// Connects to a daemon that runs already.
@@ -145,12 +155,13 @@ impl AttachError {
                 return Some(problem.remedy.clone()).filter(|it| !it.is_empty());
             }
             Self::NoDaemon { .. } => {
-                "start it (systemctl start sheriffd), or run this command as root, which starts one \
-                 for the length of the command"
+                "start it (systemctl start sheriffd), or run this command as root and without \
+                 --socket-dir, which starts one for the length of the command"
             }
             Self::Forbidden { .. } => {
                 "run as root, or as a member of the operator group (sheriff unless configured)"
             }
+            Self::NotRoot => "use sudo, or leave out --ephemeral and use the installed daemon",
             Self::Start { .. } => "install sheriffd beside sheriff, or in PATH",
             Self::NotReady { .. } => "see sheriffd's messages above, and `sheriff doctor`",
             Self::TooLong { .. } => "put long arguments into a file of the workspace",

@@ -2,30 +2,42 @@
 //!
 //! Not for: connecting to them (`attach`, `control`).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// Where an installed daemon has its sockets.
+const INSTALLED: &str = "/run/sheriff";
 
 /// The folder with the daemon's sockets, as an option of every command.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Sockets {
-    /// Folder with the daemon's sockets.
+    /// Folder with the daemon's sockets [default: /run/sheriff].
     #[arg(
         long = "socket-dir",
         value_name = "DIR",
         env = "SHERIFF_SOCKET_DIR",
-        default_value = "/run/sheriff",
         global = true
     )]
-    dir: PathBuf,
+    dir: Option<PathBuf>,
 }
 
 impl Sockets {
     /// The socket that starts jails and processes in them.
     pub(crate) fn attach(&self) -> PathBuf {
-        self.dir.join("attach.sock")
+        self.dir().join("attach.sock")
     }
 
     /// The socket with the operator's API.
     pub(crate) fn control(&self) -> PathBuf {
-        self.dir.join("control.sock")
+        self.dir().join("control.sock")
+    }
+
+    /// Whether the user named a daemon. Then no other one will do: it would have other rules and
+    /// another log.
+    pub(crate) const fn are_named(&self) -> bool {
+        self.dir.is_some()
+    }
+
+    fn dir(&self) -> &Path {
+        self.dir.as_deref().unwrap_or(Path::new(INSTALLED))
     }
 }

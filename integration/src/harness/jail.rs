@@ -67,7 +67,7 @@ def everything(s):
 /// A jail to be run.
 #[derive(Debug)]
 pub(crate) struct Jail {
-    sockets: PathBuf,
+    sockets: Option<PathBuf>,
     options: Vec<OsString>,
     stdin: Option<Vec<u8>>,
     patience: Duration,
@@ -83,15 +83,15 @@ impl Jail {
 
     /// A jail of this daemon.
     pub(crate) fn on(daemon: &Daemon) -> Self {
-        Self::at(daemon.runtime().to_owned())
+        Self::at(Some(daemon.runtime().to_owned()))
     }
 
-    /// A jail for which `sheriff` finds no daemon and starts one itself.
+    /// A jail for which `sheriff` starts a daemon of its own.
     pub(crate) fn alone() -> Self {
-        Self::at(PathBuf::from("/nonexistent/sheriff"))
+        Self::at(None)
     }
 
-    fn at(sockets: PathBuf) -> Self {
+    fn at(sockets: Option<PathBuf>) -> Self {
         require_root();
         Self {
             sockets,
@@ -244,7 +244,10 @@ impl Jail {
 
     fn command_with(&self, options: &[OsString], argv: &[&str]) -> Command {
         let mut command = Command::new(binary("sheriff"));
-        command.arg("--socket-dir").arg(&self.sockets).arg("run");
+        match &self.sockets {
+            Some(sockets) => command.arg("--socket-dir").arg(sockets).arg("run"),
+            None => command.args(["run", "--ephemeral"]),
+        };
         command.arg("--report").arg(self.report());
         if let Some(workspace) = &self.workspace {
             command.arg("--workspace").arg(workspace);

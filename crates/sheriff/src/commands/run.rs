@@ -45,6 +45,9 @@ pub(crate) struct Args {
     /// Give the command a terminal
     #[arg(short = 't', long)]
     pub(crate) terminal: bool,
+    /// Start a daemon for the length of this command, even if one is installed; needs root
+    #[arg(long)]
+    ephemeral: bool,
     /// Write the session's account to this file as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -65,7 +68,11 @@ pub(crate) fn run(args: Args, sockets: &Sockets) -> Result<u8, Failure> {
     let report = args.report.as_deref().map(open_report).transpose()?;
     let program = words::program(&args.command);
     let streams = Streams::choose(args.terminal).map_err(crate::attach::AttachError::from)?;
-    let attachment = Attachment::open(sockets)?;
+    let attachment = if args.ephemeral {
+        Attachment::ephemeral()?
+    } else {
+        Attachment::open(sockets)?
+    };
     let hello = Hello::Run(Box::new(request(args, streams)));
     let ending = attachment.follow(&hello, streams, workspace.as_ref().map(AsFd::as_fd))?;
     if let Some(text) = reason(&ending.record, &program) {

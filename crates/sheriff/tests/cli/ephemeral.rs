@@ -55,13 +55,13 @@ fn install(from: &Path, to: &Path) {
 }
 
 #[test]
-fn root_without_a_daemon_gets_one_that_ends_with_the_command() {
+fn a_daemon_for_one_command_ends_with_the_command() {
     if !is_root() {
         return;
     }
     let (_folder, sheriff) = installed(DAEMON);
     let (office, empty) = (Office::new(), tempfile::tempdir().unwrap());
-    let child = program(sheriff, empty.path(), &["run", "--", "prog"])
+    let child = program(sheriff, empty.path(), &["run", "--ephemeral", "--", "prog"])
         .env("RUNTIME", office.folder())
         .spawn()
         .unwrap();
@@ -89,7 +89,7 @@ fn a_daemon_that_never_gets_ready_is_125() {
     }
     let (_folder, sheriff) = installed("#!/bin/sh\necho no cgroups >&2\nexit 9\n");
     let empty = tempfile::tempdir().unwrap();
-    let output = program(sheriff, empty.path(), &["run", "--", "prog"])
+    let output = program(sheriff, empty.path(), &["run", "--ephemeral", "--", "prog"])
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(125));
@@ -98,4 +98,36 @@ fn a_daemon_that_never_gets_ready_is_125() {
         words.contains("no cgroups") && words.contains("exit status: 9"),
         "{words}"
     );
+}
+
+#[test]
+fn a_daemon_that_was_named_is_not_replaced_by_another() {
+    if !is_root() {
+        return;
+    }
+    let standing = Path::new("/run/sheriff/attach.sock").exists();
+    assert!(!standing, "this test needs a host without a running daemon");
+    let (_folder, sheriff) = installed(DAEMON);
+    let (office, empty) = (Office::new(), tempfile::tempdir().unwrap());
+    let output = program(sheriff.clone(), empty.path(), &["run", "--", "prog"])
+        .env("RUNTIME", office.folder())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(125));
+    let words = stderr(&output);
+    assert!(
+        words.contains("no daemon at") && words.contains("--socket-dir"),
+        "{words}"
+    );
+    assert!(!office.folder().join("arguments").exists(), "one was started");
+    // The same command without a name for the daemon gets one of its own.
+    let child = program(sheriff, empty.path(), &["run", "--", "prog"])
+        .env_remove("SHERIFF_SOCKET_DIR")
+        .env("RUNTIME", office.folder())
+        .spawn()
+        .unwrap();
+    let client = office.meet();
+    client.say_started(&[]);
+    client.say_ended(ExitRecord::exited(0));
+    assert_eq!(client.leave(child).status.code(), Some(0));
 }
