@@ -6,6 +6,7 @@
 
 mod append;
 mod client;
+mod crowded;
 mod drive;
 mod figure;
 mod filter;
@@ -42,7 +43,7 @@ pub(crate) use self::client::{Task, run as run_client};
 const ONE_RUN: Duration = Duration::from_secs(30);
 
 /// Longest the measuring may take: what is not measured by then is missing, with the reason.
-const WHOLE: Duration = Duration::from_secs(330);
+const WHOLE: Duration = Duration::from_secs(480);
 
 /// What readers of the proxies' figures must know.
 const PATHS: &str = "Ours is asked from inside a jail, across a veth; the peers and `direct` over loopback, which favours them.";
@@ -65,6 +66,7 @@ pub(crate) struct Args {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Topic {
     Launch,
+    Crowded,
     Memory,
     Tunnel,
     Forward,
@@ -101,17 +103,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     if args.built {
         return measure(args);
     }
-    let packages = [
-        "-p",
-        "sheriffd",
-        "-p",
-        "sheriff-office",
-        "-p",
-        "sheriff",
-        "-p",
-        "xtask",
-    ];
-    Step::cargo(&[&["build", "--release"][..], &packages[..]].concat()).run()?;
+    crate::release::run()?;
     let mut again = vec!["bench".to_owned(), "--built".to_owned()];
     again.extend(args.quick.then(|| "--quick".to_owned()));
     again.extend(
@@ -149,6 +141,7 @@ impl Topic {
     fn measure(self, context: &Context) -> Result<Chapter, Error> {
         match self {
             Self::Launch => launch::measure(context),
+            Self::Crowded => crowded::measure(context),
             Self::Memory => memory::measure(context),
             Self::Tunnel => tunnel::measure(context),
             Self::Forward => forward::measure(context),

@@ -7,6 +7,7 @@ mod bench;
 mod demo;
 mod error;
 mod probe;
+mod release;
 mod step;
 mod test;
 mod tree;
@@ -31,6 +32,8 @@ enum Chore {
     Test,
     /// Build what is needed and run a program in a jail, with a report of what happened.
     Demo,
+    /// Build the three binaries as they are installed, into `target/release`.
+    Build,
     /// Build release binaries and measure them beside bwrap, runc, squid and tinyproxy.
     Bench(bench::Args),
     /// The client of the proxy measurements, in a jail and on the host.
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
     let result = match Args::parse().chore {
         Chore::Test => test::run(),
         Chore::Demo => demo::run(),
+        Chore::Build => release::run(),
         Chore::Bench(args) => bench::run(&args),
         Chore::BenchClient { task } => bench::run_client(task),
         Chore::DemoAsRoot => demo::run_as_root(),

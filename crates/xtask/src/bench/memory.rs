@@ -35,7 +35,7 @@ struct Weight {
 
 /// Measures ours and every peer in turn.
 pub(crate) fn measure(context: &Context) -> Result<Chapter, Error> {
-    let count = if context.quick { 10 } else { 50 };
+    let count = if context.quick { 20 } else { 200 };
     let ours = weigh_ours(context, count);
     let bwrap = Sandbox::bwrap().and_then(|it| Ok(weigh(&it, count)?));
     let runc = weigh_runc(context, count);

@@ -93,8 +93,7 @@ impl Product {
     /// A command that needs no daemon: it starts its own.
     pub(crate) fn embedded(&self) -> Result<Command, Error> {
         let mut command = Command::new(self.folder.join("sheriff"));
-        // Nothing listens there, also when a daemon is installed and running.
-        command.args(["--socket-dir", "/nonexistent", "run", "--", "/bin/true"]);
+        command.args(["run", "--ephemeral", "--", "/bin/true"]);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(self.messages()?);
         Ok(command)
