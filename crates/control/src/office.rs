@@ -142,7 +142,7 @@ impl Office {
 
     /// Writes a session's counters down. A failure costs a later office accuracy, not this one.
     pub(crate) fn save(&self, session: &Session) {
-        if let Err(error) = self.parts.saved.write(&Saved::of(session)) {
+        if let Err(error) = self.parts.saved.update(&Saved::of(session)) {
             tracing::error!(session = %session.id(), %error, "state not saved");
         }
     }

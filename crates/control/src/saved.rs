@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::SessionId;
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,8 @@ pub struct Saved {
 #[derive(Debug, Clone)]
 pub struct SavedFolder {
     path: PathBuf,
+    /// Held while a file changes: a launch, the clock and an end may want the same one at once.
+    turn: Arc<Mutex<()>>,
 }
 
 /// A file that could not be written, read or removed.
@@ -107,6 +110,7 @@ impl SavedFolder {
             }
             _ => Ok(Self {
                 path: path.to_owned(),
+                turn: Arc::default(),
             }),
         }
     }
@@ -130,6 +134,30 @@ impl SavedFolder {
     /// # Errors
     /// The system's, with the path.
     pub fn write(&self, saved: &Saved) -> Result<(), SavedError> {
+        let _turn = self.turn();
+        self.replace(saved)
+    }
+
+    /// Writes a session's file anew, unless it was removed: an ended session must not come back.
+    ///
+    /// # Errors
+    /// The system's, with the path.
+    pub fn update(&self, saved: &Saved) -> Result<(), SavedError> {
+        let _turn = self.turn();
+        let path = self.file(&saved.facts.session);
+        match path.try_exists() {
+            Ok(true) => self.replace(saved),
+            Ok(false) => Ok(()),
+            Err(error) => Err(failed("stat", &path)(error)),
+        }
+    }
+
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        // Nothing is guarded but the files, which are whole at any moment.
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn replace(&self, saved: &Saved) -> Result<(), SavedError> {
         let path = self.file(&saved.facts.session);
         let draft = path.with_extension("new");
         let text = serde_json::to_vec(saved).map_err(|error| SavedError::Malformed {
@@ -174,6 +202,7 @@ impl SavedFolder {
     /// # Errors
     /// The system's, with the path.
     pub fn remove(&self, session: &SessionId) -> Result<(), SavedError> {
+        let _turn = self.turn();
         let path = self.file(session);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -207,3 +236,6 @@ fn now_ms() -> u64 {
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     })
 }
+
+#[cfg(test)]
+mod tests;
