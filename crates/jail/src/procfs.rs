@@ -57,6 +57,10 @@ pub(crate) fn mask(root: &Directory) -> Result<(), SysError> {
         return Err(SysError::new("fstat", "/dev/null", Errno::EINVAL));
     }
     let no_files = [(c"size", c"4k"), (c"nr_inodes", c"2"), (c"mode", c"0555")];
+    let inert = Attributes::READ_ONLY
+        .and(Attributes::NO_SUID)
+        .and(Attributes::NO_DEV)
+        .and(Attributes::NO_EXEC);
     for name in MASKED_FILES {
         if let Some(target) = existing(&proc, name)? {
             let cover = Tree::copy(null.as_fd(), Depth::One)?;
@@ -66,7 +70,7 @@ pub(crate) fn mask(root: &Directory) -> Result<(), SysError> {
     }
     for name in MASKED_FOLDERS {
         if let Some(target) = existing(&proc, name)? {
-            Tree::new(c"tmpfs", &no_files, Attributes::READ_ONLY)?.attach(target.as_fd())?;
+            Tree::new(c"tmpfs", &no_files, inert)?.attach(target.as_fd())?;
         }
     }
     for name in READ_ONLY_FOLDERS {

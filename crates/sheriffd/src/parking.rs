@@ -16,6 +16,7 @@ use policy::ResolvedProfile;
 use warrant::Refusal;
 
 use crate::launch::not_built;
+use crate::office::Patience;
 use crate::requests::failed;
 use crate::site::site;
 use crate::warden::Warden;
@@ -154,8 +155,15 @@ impl Warden {
         if self.pool.ready() > 0 && self.park_one() {
             return;
         }
-        if let Err(error) = self.pool.refill_one() {
-            tracing::warn!(%error, "no cell could be made ahead");
+        if !self.supply.remaining().is_zero() {
+            return;
+        }
+        match self.pool.refill_one() {
+            Ok(_made) => self.supply = Patience::default(),
+            Err(error) => {
+                tracing::warn!(%error, "no cell could be made ahead");
+                self.supply.lost(Duration::ZERO);
+            }
         }
     }
 

@@ -156,6 +156,7 @@ fn serve(
         program: office_program(args, parts.owners)?,
         office: None,
         patience: Patience::default(),
+        supply: Patience::default(),
         restarts: 0,
         stopping: false,
     };

@@ -55,6 +55,8 @@ pub(crate) struct Warden {
     pub(crate) program: OfficeProgram,
     pub(crate) office: Option<Office>,
     pub(crate) patience: Patience,
+    /// With the making of cells ahead, after it failed.
+    pub(crate) supply: Patience,
     pub(crate) restarts: u32,
     pub(crate) stopping: bool,
 }
@@ -114,13 +116,20 @@ impl Warden {
 
     /// A short while when something is to be made ahead; else until the next deadline.
     fn next_wait(&self) -> Option<Duration> {
-        let short = self.pool.is_short() || self.lot.is_short();
-        let refill = (short && self.office.is_some()).then_some(QUIET);
+        let refill = self.next_refill();
         let deadlines = [self.jails.next_deadline(), self.lot.next_deadline()];
         let deadline = deadlines.into_iter().flatten().min();
         let deadline = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         let restart = self.office.is_none().then(|| self.patience.remaining());
         [deadline, restart, refill].into_iter().flatten().min()
+    }
+
+    /// How long until something may be made ahead, if anything is missing.
+    fn next_refill(&self) -> Option<Duration> {
+        let cell = self.pool.is_short().then(|| self.supply.remaining());
+        let jail = self.lot.is_short().then_some(Duration::ZERO);
+        let soonest = [cell, jail].into_iter().flatten().min()?;
+        self.office.is_some().then_some(soonest.max(QUIET))
     }
 
     fn on_signals(&mut self, signals: &SignalQueue) -> Result<(), WardenError> {
@@ -265,12 +274,20 @@ impl Warden {
         }
     }
 
-    /// Registers a jail's descriptors and takes it in.
+    /// Registers a jail's descriptors and takes it in. One that can't be watched is ended.
     pub(crate) fn take_in(&mut self, living: Living) -> Result<(), sys::SysError> {
-        for fd in living.jail.poll_fds() {
-            self.poller.add(fd, living.token)?;
+        let fds = living.jail.poll_fds();
+        let watched = fds
+            .into_iter()
+            .try_for_each(|fd| self.poller.add(fd, living.token));
+        match watched {
+            Ok(()) => self.jails.insert(living),
+            Err(_) => {
+                let Living { jail, ground, .. } = living;
+                drop(jail);
+                self.clear_ground(ground);
+            }
         }
-        self.jails.insert(living);
-        Ok(())
+        watched
     }
 }
