@@ -231,6 +231,7 @@ impl Office {
         let launch = Launch {
             session: order.session,
             profile: order.run.profile,
+            generation: session.rules().generation,
             command: order.command,
             workspace: order.run.workspace,
             limits: order.run.limits,

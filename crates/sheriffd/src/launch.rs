@@ -69,6 +69,14 @@ impl Warden {
                 launch.session
             )));
         }
+        let generation = self.profiles.generation();
+        if launch.generation != generation {
+            return Err(refused(format!(
+                "the profiles were reloaded meanwhile (generation {generation}, asked under {}); \
+                 try again",
+                launch.generation
+            )));
+        }
         sys::fds::require_small_memory_file(brought.token.as_fd(), jail::spec::TOKEN_BYTES_MAX)
             .map_err(|error| refused(format!("token: {error}")))?;
         launch

@@ -56,6 +56,9 @@ pub struct Launch {
     pub session: SessionId,
     /// Profile that governs it, one of the warden's.
     pub profile: ProfileName,
+    /// Generation of the profiles that the office judged by. The warden refuses another than its
+    /// own, so that no jail has its limits from one text and its rules from another.
+    pub generation: u64,
     /// What to run.
     pub command: Command,
     /// True when a workspace descriptor comes along.
