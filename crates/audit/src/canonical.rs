@@ -46,8 +46,15 @@ pub fn write(out: &mut Vec<u8>, value: &Value) -> Result<(), CanonicalError> {
 /// Appends `text` as a JSON string: only `"`, `\` and the controls below U+0020 are escaped.
 pub fn write_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
-    for byte in text.bytes() {
-        match byte {
+    let mut rest = text.as_bytes();
+    // Nearly every text has nothing to escape, and is copied as a whole.
+    while let Some(at) = rest.iter().position(|byte| needs_escape(*byte)) {
+        let (plain, odd) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        let Some((byte, after)) = odd.split_first() else {
+            break;
+        };
+        match *byte {
             b'"' => out.extend_from_slice(b"\\\""),
             b'\\' => out.extend_from_slice(b"\\\\"),
             0x08 => out.extend_from_slice(b"\\b"),
@@ -55,11 +62,16 @@ pub fn write_string(out: &mut Vec<u8>, text: &str) {
             b'\n' => out.extend_from_slice(b"\\n"),
             0x0c => out.extend_from_slice(b"\\f"),
             b'\r' => out.extend_from_slice(b"\\r"),
-            0..0x20 => write_escape(out, byte),
-            _ => out.push(byte),
+            control => write_escape(out, control),
         }
+        rest = after;
     }
+    out.extend_from_slice(rest);
     out.push(b'"');
+}
+
+const fn needs_escape(byte: u8) -> bool {
+    byte < 0x20 || matches!(byte, b'"' | b'\\')
 }
 
 /// Makes any value fit for the chain: fractions and integers beyond [`INTEGER_MAX`] become strings
@@ -110,7 +122,11 @@ fn write_object(
     depth: usize,
 ) -> Result<(), CanonicalError> {
     let mut members: Vec<_> = map.iter().collect();
-    members.sort_unstable_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
+    // ASCII has the same order in both encodings, and the map is in the order of bytes mostly.
+    let sorted = members.is_sorted_by_key(|(key, _)| key.as_str());
+    if !(sorted && members.iter().all(|(key, _)| key.is_ascii())) {
+        members.sort_unstable_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
+    }
     out.push(b'{');
     for (index, (key, value)) in members.into_iter().enumerate() {
         if index > 0 {

@@ -44,5 +44,6 @@ pub use key::{KeyError, PublicKey};
 pub use reader::{Filter, Reader};
 pub use segment::SEGMENTS_MAX;
 pub use subscribe::{Hook, Interest, Live, Subscription};
+pub use timestamp::rfc3339;
 pub use verify::{Problem, Report, verify};
 pub use writer::{Log, Options};

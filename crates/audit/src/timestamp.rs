@@ -7,7 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const DAY_SECONDS: u64 = 86_400;
 
 /// `time` as `2025-01-31T23:59:59.999Z`; `None` before 1970, which only a broken clock shows.
-pub(crate) fn rfc3339(time: SystemTime) -> Option<String> {
+#[must_use]
+pub fn rfc3339(time: SystemTime) -> Option<String> {
     let since = time.duration_since(UNIX_EPOCH).ok()?;
     let (seconds, millis) = (since.as_secs(), since.subsec_millis());
     let (year, month, day) = civil(seconds / DAY_SECONDS);
