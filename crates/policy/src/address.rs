@@ -57,30 +57,41 @@ pub enum AddressClass {
     Orchid,
     /// `100::/64` (RFC 6666).
     Discard,
+    /// Interface identifiers `0:5efe:a.b.c.d` and `200:5efe:a.b.c.d` under any prefix (RFC 5214 6.1):
+    /// embed an IPv4 address.
+    Isatap,
 }
 
-/// Services whose answers are credentials: AWS and most others, Azure's host agent, Alibaba, Oracle.
-const METADATA_V4: [Ipv4Addr; 5] = [
+/// Services whose answers are credentials: AWS and most others, AWS tasks, AWS pods, Azure's host
+/// agent, Alibaba, Oracle, Tencent, Scaleway.
+const METADATA_V4: [Ipv4Addr; 8] = [
     Ipv4Addr::new(169, 254, 169, 254),
     Ipv4Addr::new(169, 254, 170, 2),
+    Ipv4Addr::new(169, 254, 170, 23),
     Ipv4Addr::new(168, 63, 129, 16),
     Ipv4Addr::new(100, 100, 100, 200),
     Ipv4Addr::new(192, 0, 0, 192),
+    Ipv4Addr::new(169, 254, 0, 23),
+    Ipv4Addr::new(169, 254, 42, 42),
 ];
 
-/// AWS and Google Cloud.
-const METADATA_V6: [Ipv6Addr; 2] = [
+/// AWS, AWS pods, Google Cloud, Scaleway.
+const METADATA_V6: [Ipv6Addr; 4] = [
     Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23),
     Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254),
+    Ipv6Addr::new(0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42),
 ];
 
 /// Names by which the same services are found; whatever lies below them counts too.
-const METADATA_NAMES: [&str; 5] = [
+const METADATA_NAMES: [&str; 6] = [
     "metadata.google.internal",
     "metadata.goog",
     "instance-data.ec2.internal",
     "metadata.azure.internal",
     "metadata.tencentyun.com",
+    // The name that EC2's resolver knows without a domain.
+    "instance-data",
 ];
 
 const V4_RANGES: [(Ipv4Addr, u32, AddressClass); 16] = [
@@ -167,6 +178,7 @@ impl AddressClass {
             Self::Teredo => "teredo",
             Self::Orchid => "orchid",
             Self::Discard => "discard",
+            Self::Isatap => "isatap",
         }
     }
 }
@@ -203,6 +215,9 @@ fn forbidden_v6(ip: Ipv6Addr) -> Option<AddressClass> {
     if METADATA_V6.contains(&ip) {
         return Some(AddressClass::Metadata);
     }
+    if is_isatap(ip) {
+        return Some(AddressClass::Isatap);
+    }
     let global = ip.to_bits() >> 125 == 1;
     V6_RANGES
         .iter()
@@ -213,6 +228,13 @@ fn forbidden_v6(ip: Ipv6Addr) -> Option<AddressClass> {
         } else {
             Some(AddressClass::Reserved)
         })
+}
+
+/// Whether a router of RFC 5214 would take the low half for a tunnel to an IPv4 address. The bit that
+/// the two forms differ in says whether that address is meant to be unique in the world.
+const fn is_isatap(ip: Ipv6Addr) -> bool {
+    let [_, _, _, _, high, low, _, _] = ip.segments();
+    matches!(high, 0 | 0x200) && low == 0x5efe
 }
 
 const fn v6(a: u16, b: u16, c: u16) -> Ipv6Addr {

@@ -20,6 +20,9 @@ pub struct Decision {
     pub rule: Option<String>,
     /// Dial exactly this address, without resolving and without the check of address classes.
     pub connect: Option<SocketAddr>,
+    /// How many bytes at the head of the name a wildcard left open to the jail, without the dot behind
+    /// them; `None` when the rule spells the host out, and in denials.
+    pub open: Option<usize>,
 }
 
 /// Why a request may or may not leave.
@@ -88,6 +91,7 @@ impl Decision {
             reason,
             rule,
             connect: None,
+            open: None,
         }
     }
 }

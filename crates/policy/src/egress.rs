@@ -185,6 +185,7 @@ impl EgressPolicy {
             reason,
             rule: origin,
             connect: rule.connect(),
+            open: rule.host().open(&request.destination.host),
         }
     }
 }

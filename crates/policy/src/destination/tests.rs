@@ -47,6 +47,20 @@ fn accepts_brackets_only_around_an_ipv6_address() {
         "a[::1]:443",
         "[]:443",
         "[[::1]]:443",
+        "[0x7f.1]:443",
+        "[2130706433]:443",
+        "[::ffff:127.1]:443",
+        "[::ffff:0177.0.0.1]:443",
+        "[::1.]:443",
+        "[::1].:443",
+        "[:::]:443",
+        "[1::2::3]:443",
+        "[12345::]:443",
+        "[::g]:443",
+        "[1:2:3:4:5:6:7:8:9]:443",
+        "[v1.x]:443",
+        "2001:db8::1:443",
+        "::ffff:127.0.0.1:443",
     ] {
         assert!(connect(bad).is_err(), "{bad}");
     }
@@ -71,6 +85,20 @@ fn refuses_every_odd_spelling_of_an_ipv4_address() {
         "1.2.3.4.",
         "example.1",
         "example.09",
+        "0177.0.0.01",
+        "0300.0250.0.1",
+        "0X7F000001",
+        "0x7F.0.0.1",
+        "0xC0A80001",
+        "1.0x2",
+        "127.0.0.1.",
+        "127.1.",
+        "0x7f.1.",
+        "2130706433.",
+        "4294967296",
+        "0",
+        "1.2.3.4.5.",
+        "1.2.3.-4.5",
     ] {
         let text = format!("{odd}:80");
         assert_eq!(connect(&text), Err(DestinationError::OddIpv4), "{odd}");
@@ -90,14 +118,40 @@ fn refuses_bytes_that_split_or_hide_a_name() {
         b"evil.com#:443",
         b"evil.com\\x:443",
         b"*.evil.com:443",
+        b"evil.com%00.good.com:443",
+        b"%65vil.com:443",
+        b"evil.com%:443",
+        b"evil.com\t:443",
+        b"\tevil.com:443",
+        b" evil.com:443",
+        b"evil.com\x0b:443",
+        b"evil.com\x7f:443",
+        b"evil.com?good.com:443",
+        b"evil.com;good.com:443",
+        b"evil.com,good.com:443",
+        b"//evil.com:443",
+        b"http://evil.com:443",
+        b"evil\xe3\x80\x82com:443",
+        b"evil\xef\xbc\x8ecom:443",
+        b"g\xd0\xbe\xd0\xbegle.com:443",
+        b"\xe2\x84\xaaevin.com:443",
+        b"evil.com\xc2\xad:443",
+        b"\xff\xfe:443",
+        b"[::1%25eth0]:443",
+        b"[fe80::1%1]:443",
     ] {
         let error = Destination::from_authority(bad, None).unwrap_err();
         assert_eq!(error.code(), "host_bad_byte", "{bad:?}");
     }
-    assert_eq!(
-        connect("good.com@evil.com:443"),
-        Err(DestinationError::UserInfo)
-    );
+    for user in [
+        "good.com@evil.com:443",
+        "good.com:443@evil.com:443",
+        "@evil.com:443",
+        "a:b@evil.com:443",
+        "good.com@[::1]:443",
+    ] {
+        assert_eq!(connect(user), Err(DestinationError::UserInfo), "{user}");
+    }
 }
 
 #[test]
@@ -115,10 +169,27 @@ fn refuses_labels_and_names_outside_the_limits_of_dns() {
         connect(&format!("{longest}a:1")),
         Err(DestinationError::TooLong)
     );
-    for bad in [".com:1", "a..com:1", "a.com..:1", ".:1"] {
+    for bad in [
+        ".com:1",
+        "a..com:1",
+        "a.com..:1",
+        ".:1",
+        "..:1",
+        "a.com...:1",
+        ".a.com.:1",
+        "1.2.3.4..:1",
+    ] {
         assert_eq!(connect(bad), Err(DestinationError::EmptyLabel), "{bad}");
     }
-    for bad in ["-a.com:1", "a-.com:1"] {
+    for bad in [
+        "-a.com:1",
+        "a-.com:1",
+        "-:1",
+        "a.-:1",
+        // An `xn--` label of ASCII alone would be `evil` to a decoder.
+        "xn--evil-.com:1",
+        "xn--.com:1",
+    ] {
         assert_eq!(connect(bad), Err(DestinationError::Hyphen), "{bad}");
     }
 }
@@ -126,7 +197,27 @@ fn refuses_labels_and_names_outside_the_limits_of_dns() {
 #[test]
 fn reads_ports_only_as_plain_decimal_digits() {
     for bad in [
-        "", "0", "00443", "+443", "-1", "65536", "443a", " 443", "4 43",
+        "",
+        "0",
+        "00443",
+        "0443",
+        "+443",
+        "-1",
+        "65536",
+        "65979",
+        "443a",
+        " 443",
+        "4 43",
+        "443:443",
+        ":443",
+        "443:",
+        "0x1bb",
+        "4294967739",
+        "4e2",
+        "443.",
+        "443/",
+        "443#",
+        "443?",
     ] {
         assert!(connect(&format!("a.com:{bad}")).is_err(), "{bad:?}");
     }
