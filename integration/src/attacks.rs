@@ -12,6 +12,7 @@ mod namespaces;
 mod planting;
 mod probe;
 mod processes;
+mod rebinding;
 mod setup;
 mod sockets;
 mod syscalls;

@@ -3,10 +3,11 @@
 //! Not for: parsing (each way in does that once, before) or dialling (`dial`).
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use model::{EgressEvent, EventId, Phase, TlsMode, Verdict, Via};
 use policy::{CanonicalPath, Destination, Request, RequestKind};
-use serde_json::json;
+use tokio::sync::watch;
 
 use crate::clock;
 use crate::exchange::Exchange;
@@ -46,6 +47,10 @@ pub(crate) struct Permit {
     pub(crate) exchange: Exchange,
     /// The address that the rule names; nothing is resolved then.
     pub(crate) connect: Option<SocketAddr>,
+    /// Hears of every policy that came after the one that permitted this.
+    changes: watch::Receiver<Rules>,
+    /// The jail chose a part of the name, and whoever answers for the zone gets to see it.
+    pub(crate) tells: bool,
 }
 
 /// Judges and records. `Ok` means that the decision is in the log. A refusal is in there, too, unless
@@ -55,7 +60,8 @@ pub(crate) async fn authorize(
     recorder: &Recorder,
     asked: &Asked,
 ) -> Result<Permit, Refusal> {
-    let rules = session.rules();
+    let mut changes = session.rule_changes();
+    let rules = changes.borrow_and_update().clone();
     let decision = rules.policy.judge(&asked.request());
     let verdict = Verdicted {
         reason: decision.reason.code(),
@@ -66,26 +72,33 @@ pub(crate) async fn authorize(
             Some(403)
         },
     };
-    let verdict = match (verdict.status, standing_obstacle(session)) {
-        (None, Some(cause)) => Verdicted::refused(cause, verdict.rule),
-        _ => verdict,
+    let obstacle = match verdict.status {
+        None => standing_obstacle(session).or_else(|| opaque(session, asked, decision.open)),
+        Some(_) => None,
+    };
+    let verdict = match obstacle {
+        Some(cause) => Verdicted::refused(cause, verdict.rule),
+        None => verdict,
     };
     let event = asked.event(session, &rules, &verdict);
     let account = session.meter.open(&event.host, event.verdict);
     if verdict.status.is_none() && recorder.decision(&event).await.is_ok() {
-        let exchange = Exchange::begin(event, account, recorder.clone());
+        let noise = Arc::clone(&session.denials);
         return Ok(Permit {
-            exchange,
+            exchange: Exchange::begin(event, account, (recorder.clone(), noise)),
             connect: decision.connect,
+            changes,
+            tells: decision.open.is_some() && decision.connect.is_none(),
         });
     }
-    let noise = verdict.status.map(|_denied| &session.denials);
+    let noise = verdict.status.map(|_denied| &*session.denials);
     Err(deny_or_count(session, recorder, noise, (event, &account)).await)
 }
 
-/// Resolves once the session's policy denies what it had allowed.
-pub(crate) async fn revoked(session: &Session, asked: &Asked) {
-    let mut changes = session.rule_changes();
+/// Resolves once a newer policy denies what was permitted; one that came while a name was resolved or a
+/// handshake awaited counts as well.
+pub(crate) async fn revoked(permit: &Permit, asked: &Asked) {
+    let mut changes = permit.changes.clone();
     while changes.changed().await.is_ok() {
         let rules = changes.borrow_and_update().clone();
         if !rules.policy.judge(&asked.request()).is_allowed() {
@@ -125,22 +138,10 @@ async fn deny_or_count(
             }
         }
         Some(Admission::Record { suppressed }) => {
-            note_suppressed(session, recorder, suppressed);
+            recorder.suppressed(&session.id, suppressed);
             deny(session, recorder, event, account).await
         }
         None => deny(session, recorder, event, account).await,
-    }
-}
-
-/// Records how many denials were counted and not recorded one by one.
-pub(crate) fn note_suppressed(session: &Session, recorder: &Recorder, suppressed: u64) {
-    if suppressed > 0 {
-        let data = json!({
-            "alert": "denials_suppressed",
-            "kind": "egress.decision",
-            "count": suppressed,
-        });
-        recorder.alert(&session.id, data);
     }
 }
 
@@ -179,6 +180,16 @@ fn standing_obstacle(session: &Session) -> Option<Cause> {
         return Some(Cause::BudgetExceeded);
     }
     None
+}
+
+/// What a name says beyond the rule that allows it: `open` bytes at its head are the jail's choice.
+fn opaque(session: &Session, asked: &Asked, open: Option<usize>) -> Option<Cause> {
+    let name = asked.destination.host.name()?.as_str();
+    let chosen = name.get(..open?)?;
+    if policy::check_open(chosen).is_err() {
+        return Some(Cause::OpaqueName);
+    }
+    (!session.names.admit(name)).then_some(Cause::TooManyNames)
 }
 
 /// Records a denial. One that can't be recorded says so instead of its reason: nothing is ready.
@@ -274,6 +285,7 @@ fn blank(session: &Session, generation: u64, verdict: &Verdicted) -> EgressEvent
         bytes_down: 0,
         duration_ms: 0,
         policy_generation: generation,
+        note: None,
     }
 }
 

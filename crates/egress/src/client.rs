@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -57,7 +58,7 @@ impl Client {
     pub(crate) async fn read(&self, buffer: &mut BytesMut) -> io::Result<usize> {
         make_room(buffer);
         loop {
-            match self.stream.try_read_buf(buffer) {
+            match read_some(&self.stream, buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.stream.readable().await?;
                 }
@@ -140,6 +141,27 @@ pub(crate) async fn within<T>(
         Ok(done) => done,
         Err(_elapsed) => Err(io::ErrorKind::TimedOut.into()),
     }
+}
+
+/// Reads once, if the stream is known to be readable. When that takes all there is, the next read waits
+/// for the runtime to hear of more, without asking the kernel: that saves a call, and it is what makes
+/// connections take turns. A task that went on as long as its peer is quick would be served again and
+/// again while all others wait.
+pub(crate) fn read_some(stream: &TcpStream, buffer: &mut impl BufMut) -> io::Result<usize> {
+    // What the buffer has at hand; it can grow, but a read does not make it.
+    let room = buffer.chunk_mut().len();
+    let mut taken = None;
+    let read = stream.try_io(Interest::READABLE, || {
+        let count = stream.try_read_buf(buffer)?;
+        if count == 0 || count >= room {
+            return Ok(count);
+        }
+        // What try_io takes for an empty socket, which this one is by now (epoll(7), on stream sockets
+        // and edges). An event that came in between is newer than what it then forgets.
+        taken = Some(count);
+        Err(io::ErrorKind::WouldBlock.into())
+    });
+    taken.map_or(read, Ok)
 }
 
 /// Makes room for a read without ever growing beyond [`BUFFER`].

@@ -3,7 +3,7 @@
 //!
 //! Not for: verdicts (`authorize`).
 
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::sync::Arc;
 
 use policy::{AddressClass, Destination, forbidden};
@@ -18,7 +18,13 @@ use crate::limits::{
 };
 use crate::reason::Cause;
 use crate::session::Session;
-use crate::upstream::Upstream;
+use crate::upstream::{Attempt, Direction, Upstream, charge};
+
+/// Addresses that were checked, or that a rule names.
+#[derive(Debug)]
+pub(crate) struct Route {
+    addresses: Vec<SocketAddr>,
+}
 
 /// Makes connections; the look-ups of all sessions share it.
 #[derive(Debug)]
@@ -33,22 +39,35 @@ impl Dialler {
         }
     }
 
-    /// Dials what was permitted. A rule's own address is dialled as it is; any other is checked.
+    /// Dials what was permitted.
     pub(crate) async fn dial(
         &self,
         session: &Session,
         permit: &Permit,
         destination: &Destination,
     ) -> Result<Upstream, Cause> {
+        let route = self.find(session, permit, destination).await?;
+        route.dial(permit).await
+    }
+
+    /// Where a permitted destination may be dialled. A rule's own address stands as it is; any other
+    /// is checked. Nothing is dialled.
+    pub(crate) async fn find(
+        &self,
+        session: &Session,
+        permit: &Permit,
+        destination: &Destination,
+    ) -> Result<Route, Cause> {
         let addresses = match permit.connect {
             Some(address) => vec![address],
-            None => checked(self.resolve(session, destination).await?)?,
+            None => {
+                if permit.tells {
+                    pay_for_name(permit, destination).await?;
+                }
+                checked(self.resolve(session, destination).await?)?
+            }
         };
-        let stream = connect(&addresses).await?;
-        Ok(Upstream::new(
-            stream,
-            Arc::clone(Exchange::account(&permit.exchange)),
-        ))
+        Ok(Route { addresses })
     }
 
     async fn resolve(
@@ -90,8 +109,35 @@ impl Dialler {
     }
 }
 
+impl Route {
+    /// Connects to the first of the addresses that answers, and to no other than these.
+    pub(crate) async fn dial(&self, permit: &Permit) -> Result<Upstream, Cause> {
+        let stream = connect(&self.addresses).await?;
+        let account = Arc::clone(Exchange::account(&permit.exchange));
+        Ok(Upstream::new(stream, account))
+    }
+}
+
+/// Counts a name that the jail chose as bytes that leave, since the host's resolver sends it on.
+async fn pay_for_name(permit: &Permit, destination: &Destination) -> Result<(), Cause> {
+    let account = permit.exchange.account();
+    let mut left = destination.host.to_string().len();
+    while left > 0 {
+        match charge(account, Direction::Up, left, Ok) {
+            Ok(Attempt::Moved(count)) => {
+                account.note_told(count);
+                left = left.saturating_sub(count);
+            }
+            Ok(Attempt::Pending | Attempt::Contended) => tokio::task::yield_now().await,
+            Err(_exhausted) => return Err(Cause::BudgetExceeded),
+        }
+    }
+    Ok(())
+}
+
 /// The addresses that may be dialled: of a name that has some good and some forbidden addresses
-/// only the good ones are tried.
+/// only the good ones are tried. The host's own are read anew each time, since a host gets and loses
+/// addresses while jails run.
 fn checked(addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Cause> {
     let own = sys::interfaces::addresses().map_err(|error| {
         tracing::error!(%error, "the host's own addresses could not be read");
@@ -117,8 +163,25 @@ fn obstacle(ip: IpAddr, own: &[IpAddr]) -> Option<Cause> {
     match forbidden(ip) {
         Some(AddressClass::Metadata) => Some(Cause::MetadataService),
         Some(_) => Some(Cause::ForbiddenAddress),
-        None => own.contains(&ip).then_some(Cause::OwnAddress),
+        None => (own.contains(&ip) || is_delivered_here(ip)).then_some(Cause::OwnAddress),
     }
+}
+
+/// Asks the kernel's routes whether packets for the address would stay on this host: beside its
+/// interfaces' addresses there are those that a route of type `local` or a new interface brings.
+/// Connecting a datagram socket sends nothing; such a route shows by the source address that it gives,
+/// which is the destination itself. An address without a route can't be dialled either.
+fn is_delivered_here(ip: IpAddr) -> bool {
+    let any: IpAddr = match ip {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let source = UdpSocket::bind((any, 0)).and_then(|socket| {
+        // Any port: no packet ever carries it.
+        socket.connect((ip, 9))?;
+        socket.local_addr()
+    });
+    source.is_ok_and(|source| source.ip() == ip || source.ip().is_loopback())
 }
 
 async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, Cause> {
@@ -161,6 +224,16 @@ mod tests {
         assert_eq!(class("[64:ff9b::7f00:1]:80"), Err(Cause::ForbiddenAddress));
         assert_eq!(class("169.254.169.254:80"), Err(Cause::MetadataService));
         assert_eq!(checked(Vec::new()), Err(Cause::ResolveFailed));
+    }
+
+    #[test]
+    fn knows_by_the_kernels_routes_what_stays_on_this_host() {
+        for local in ["127.0.0.1", "127.9.9.9", "::1"] {
+            assert!(is_delivered_here(local.parse().unwrap()), "{local}");
+        }
+        for remote in ["1.1.1.1", "2606:4700::1111"] {
+            assert!(!is_delivered_here(remote.parse().unwrap()), "{remote}");
+        }
     }
 
     #[test]

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use model::{EgressEvent, EventId, Phase, Verdict};
+use policy::Reason;
 use serde_json::json;
 
 use crate::clock;
 use crate::meter::Account;
+use crate::noise::{Admission, Noise};
 use crate::reason::Cause;
 use crate::record::Recorder;
 use crate::refusal::Refusal;
@@ -21,17 +23,24 @@ pub(crate) struct Exchange {
     event: EgressEvent,
     account: Arc<Account>,
     recorder: Recorder,
+    /// Bounds the records of closes that say nothing but why nothing happened.
+    noise: Arc<Noise>,
     started: Instant,
     ended: bool,
 }
 
 impl Exchange {
     /// Begins after `decision`, which has been recorded and allows the exchange.
-    pub(crate) fn begin(decision: EgressEvent, account: Account, recorder: Recorder) -> Self {
+    pub(crate) fn begin(
+        decision: EgressEvent,
+        account: Account,
+        (recorder, noise): (Recorder, Arc<Noise>),
+    ) -> Self {
         Self {
             event: decision,
             account: Arc::new(account),
             recorder,
+            noise,
             started: Instant::now(),
             ended: false,
         }
@@ -52,6 +61,11 @@ impl Exchange {
         self.event.status = Some(status);
     }
 
+    /// Notes what a reader of its close should know.
+    pub(crate) fn note(&mut self, note: &str) {
+        self.event.note = Some(note.to_owned());
+    }
+
     /// Notes that it is complete. What is dropped without this or [`Self::end`] was cut with its
     /// session.
     pub(crate) fn complete(&mut self) {
@@ -65,8 +79,7 @@ impl Exchange {
         }
         self.event.reason = cause.code().to_owned();
         // A budget that runs out in the middle ends what was allowed; that is no denial.
-        let begun = self.account.bytes() != (0, 0);
-        if cause.is_denial() && !begun {
+        if cause.is_denial() && !self.account.has_moved() {
             self.event.verdict = Verdict::Deny;
             self.account.deny();
         }
@@ -96,16 +109,13 @@ impl Drop for Exchange {
         }
         let (bytes_up, bytes_down) = self.account.bytes();
         let duration = self.started.elapsed().as_millis();
-        let event = EgressEvent {
-            time: clock::now(),
-            phase: Phase::Close,
-            bytes_up,
-            bytes_down,
-            duration_ms: u64::try_from(duration).unwrap_or(u64::MAX),
-            ..self.event.clone()
-        };
+        let event = &mut self.event;
+        event.time = clock::now();
+        event.phase = Phase::Close;
+        (event.bytes_up, event.bytes_down) = (bytes_up, bytes_down);
+        event.duration_ms = u64::try_from(duration).unwrap_or(u64::MAX);
         if event.verdict == Verdict::Deny {
-            self.account.meter().keep_denial(&event);
+            self.account.meter().keep_denial(event);
         }
         if self.account.meter().is_due_for_warning() {
             let usage = self.account.meter().usage();
@@ -116,6 +126,23 @@ impl Drop for Exchange {
             });
             self.recorder.alert(&event.session, data);
         }
-        self.recorder.close(event);
+        self.record();
+    }
+}
+
+impl Exchange {
+    /// Records the close. A jail that has one permitted request after the other fail before a byte of
+    /// it has moved could fill the disk at no cost, so those are recorded like denials: many, then some.
+    /// Their decisions are on record all the same.
+    fn record(&self) {
+        let close = &self.event;
+        let failed = close.reason != Reason::Allowed.code();
+        if !failed || self.account.has_moved() {
+            return self.recorder.close(close);
+        }
+        if let Admission::Record { suppressed } = self.noise.admit() {
+            self.recorder.suppressed(&close.session, suppressed);
+            self.recorder.close(close);
+        }
     }
 }

@@ -25,6 +25,8 @@ use crate::upstream::Upstream;
 #[derive(Debug)]
 pub(crate) struct Kept {
     upstream: Upstream,
+    /// Empty, with the memory of the answer before.
+    rest: BytesMut,
     destination: Destination,
     connect: Option<std::net::SocketAddr>,
     since: Instant,
@@ -96,14 +98,26 @@ async fn permitted(
             if let Some(status) = progress.status() {
                 permit.exchange.set_status(status);
             }
-            // A tunnel that was cut, or an answer that lacks its end.
             permit.exchange.end(cause);
-            Next::Abort
+            cut_short(cause, &progress)
         }
         Err(cause) => {
             let refusal = permit.exchange.refuse(cause);
             conversation.answer(&refusal, plan.manner(false)).await
         }
+    }
+}
+
+/// How a connection ends on which an answer, or a tunnel, was broken off. What came of an answer is to
+/// arrive, so the connection closes in order where the client can tell that the answer lacks its end: by
+/// its length, or by the last chunk that never comes. It is reset where only that would tell, and where
+/// it is the client that is gone or takes nothing.
+fn cut_short(cause: Cause, progress: &Progress) -> Next {
+    let takes = !matches!(cause, Cause::ClientAborted | Cause::IdleTimeout);
+    if takes && progress.is_framed() {
+        Next::Finish
+    } else {
+        Next::Abort
     }
 }
 
@@ -117,11 +131,11 @@ async fn attempt(
     kept: &mut Option<Kept>,
     progress: &Progress,
 ) -> Result<Outcome, Cause> {
-    if let Some(upstream) = reusable(kept.take(), plan, permit) {
-        let outcome = exchange(conversation, plan, &upstream, progress).await;
+    if let Some(mut line) = reusable(kept.take(), plan, permit) {
+        let outcome = exchange(conversation, (plan, permit), &mut line, progress).await;
         let stale = outcome == Err(Cause::UpstreamAborted) && !progress.is_heard();
         if !(stale && plan.is_repeatable()) {
-            keep(kept, upstream, plan, permit, &outcome);
+            keep(kept, line, &outcome);
             return outcome;
         }
     }
@@ -130,40 +144,36 @@ async fn attempt(
         .dialler
         .dial(session, permit, &plan.asked.destination)
         .await?;
-    let outcome = exchange(conversation, plan, &upstream, progress).await;
-    keep(kept, upstream, plan, permit, &outcome);
+    let mut line = Kept {
+        upstream,
+        rest: BytesMut::new(),
+        destination: plan.asked.destination.clone(),
+        connect: permit.connect,
+        since: Instant::now(),
+    };
+    let outcome = exchange(conversation, (plan, permit), &mut line, progress).await;
+    keep(kept, line, &outcome);
     outcome
 }
 
-fn reusable(kept: Option<Kept>, plan: &Plan, permit: &Permit) -> Option<Upstream> {
+fn reusable(kept: Option<Kept>, plan: &Plan, permit: &Permit) -> Option<Kept> {
     let kept = kept?;
     let same = kept.destination == plan.asked.destination && kept.connect == permit.connect;
     if !same || kept.since.elapsed() > UPSTREAM_IDLE || !kept.upstream.is_quiet() {
         return None;
     }
     kept.upstream.assign(permit.exchange.account().clone());
-    Some(kept.upstream)
+    Some(kept)
 }
 
-fn keep(
-    kept: &mut Option<Kept>,
-    upstream: Upstream,
-    plan: &Plan,
-    permit: &Permit,
-    outcome: &Result<Outcome, Cause>,
-) {
+fn keep(kept: &mut Option<Kept>, line: Kept, outcome: &Result<Outcome, Cause>) {
     if let Ok(Outcome {
         then: Then::Http { upstream: true, .. },
         ..
     }) = outcome
     {
-        let destination = plan.asked.destination.clone();
-        *kept = Some(Kept {
-            upstream,
-            destination,
-            connect: permit.connect,
-            since: Instant::now(),
-        });
+        let since = Instant::now();
+        *kept = Some(Kept { since, ..line });
     }
 }
 
@@ -171,22 +181,21 @@ fn keep(
 /// forbids it meanwhile.
 async fn exchange(
     conversation: &mut Conversation,
-    plan: &Plan,
-    upstream: &Upstream,
+    (plan, permit): (&Plan, &Permit),
+    line: &mut Kept,
     progress: &Progress,
 ) -> Result<Outcome, Cause> {
-    let mut rest = BytesMut::new();
-    let session = conversation.session.clone();
+    let Kept { upstream, rest, .. } = line;
     let outcome = tokio::select! {
-        outcome = carry_out(conversation, plan, upstream, &mut rest, progress) => outcome?,
-        () = revoked(&session, &plan.asked) => return Err(Cause::PolicyChanged),
+        outcome = carry_out(conversation, plan, upstream, rest, progress) => outcome?,
+        () = revoked(permit, &plan.asked) => return Err(Cause::PolicyChanged),
     };
     if outcome.then != Then::Tunnel {
         return Ok(outcome);
     }
     let client = &conversation.client;
     client
-        .write(&rest)
+        .write(rest)
         .await
         .map_err(|_gone| Cause::ClientAborted)?;
     let early = conversation.buffer.split();
@@ -194,7 +203,7 @@ async fn exchange(
         .write(&early)
         .await
         .map_err(|error| crate::body::cause::<Upstream>(&error))?;
-    carry(conversation, &plan.asked, upstream).await?;
+    carry(conversation, (permit, &plan.asked), upstream).await?;
     Ok(outcome)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! With Encrypted ClientHello the name seen here is the outer one; the inner one can't be checked
 //! without opening TLS. The outer name must equal the CONNECT host all the same, so a rule for one
-//! site of a provider that offers ECH trusts that provider.
+//! site of a provider that offers ECH trusts that provider; the record of such a tunnel says so.
 //!
 //! Not for: anything else of TLS; the bytes go on unchanged.
 
@@ -18,12 +18,16 @@ const RECORD_MAX: usize = 1 << 14;
 const CLIENT_HELLO: u8 = 1;
 const SERVER_NAME: u16 = 0;
 const HOST_NAME: u8 = 0;
+/// `encrypted_client_hello` (RFC 9849 5).
+const ENCRYPTED_HELLO: u16 = 0xfe0d;
 
 /// What a ClientHello says about its destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Hello {
     /// The name in its text form, as it came.
     server_name: Option<Vec<u8>>,
+    /// There may be another ClientHello inside.
+    encrypted: bool,
 }
 
 /// Why bytes are no ClientHello.
@@ -49,6 +53,11 @@ impl Hello {
             .ok_or(HelloError::Malformed)
     }
 
+    /// True when the handshake may carry another name than the one that can be read here.
+    pub(crate) const fn is_encrypted(&self) -> bool {
+        self.encrypted
+    }
+
     /// True when the handshake names exactly this host; for an address, when it names none.
     pub(crate) fn names(&self, host: &Host) -> bool {
         match (host, &self.server_name) {
@@ -70,6 +79,9 @@ impl From<HelloError> for Cause {
         }
     }
 }
+
+/// A fatal `internal_error` alert (RFC 8446 6.2): nothing that the client did is wrong.
+pub(crate) const INTERNAL_ERROR: [u8; 7] = [21, 3, 3, 0, 2, 2, 80];
 
 /// A fatal `access_denied` alert (RFC 8446 6.2), in the record version that every client reads.
 pub(crate) const ACCESS_DENIED: [u8; 7] = [21, 3, 3, 0, 2, 2, 49];
@@ -146,22 +158,30 @@ fn read_message(message: &[u8]) -> Option<Hello> {
     hello.vector()?; // cipher_suites
     hello.short_vector()?; // legacy_compression_methods
     if hello.is_empty() {
-        return Some(Hello { server_name: None });
+        return Some(Hello {
+            server_name: None,
+            encrypted: false,
+        });
     }
     let mut extensions = Reader(hello.vector()?);
     if !hello.is_empty() {
         return None;
     }
     let mut server_name = None;
+    let mut encrypted = false;
     while !extensions.is_empty() {
         let kind = extensions.number()?;
         let content = extensions.vector()?;
+        encrypted |= kind == ENCRYPTED_HELLO;
         // RFC 8446 4.2: no extension twice. Servers differ in which of two names they take.
         if kind == SERVER_NAME && server_name.replace(host_name(content)?).is_some() {
             return None;
         }
     }
-    Some(Hello { server_name })
+    Some(Hello {
+        server_name,
+        encrypted,
+    })
 }
 
 /// The one name of a `server_name` extension; RFC 6066 allows no second of its type.

@@ -26,6 +26,7 @@ mod hello;
 pub mod limits;
 mod message;
 mod meter;
+mod names;
 pub mod noise;
 mod pipes;
 pub mod proxy;

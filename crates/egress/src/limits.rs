@@ -60,6 +60,12 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// All attempts of one request.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// New names below wildcards that one session may ask for in a minute. A page or a build draws on some
+/// tens; at this rate labels carry less than a hundred bytes a second, and every one is on record.
+pub const NEW_NAMES: u32 = 60;
+/// Such names that a session's repeated requests are known by: 1 MiB at most. Beyond, all are forgotten.
+pub const NAMES_KNOWN: usize = 4096;
+
 /// Size asked for the pipes that tunnels go through: fewer system calls per byte.
 pub const PIPE_BYTES: usize = 1024 * 1024;
 /// Pipes of that size kept for the next transfer. A pipe is only held while bytes are under way,

@@ -24,6 +24,8 @@ pub(crate) struct Progress {
     heard: AtomicBool,
     /// The status that the client was sent; 0 for none.
     status: AtomicU16,
+    /// The client can tell by the framing whether it has the whole answer.
+    framed: AtomicBool,
 }
 
 /// An exchange that was carried out to its end.
@@ -51,6 +53,11 @@ impl Progress {
     /// True once the client was sent a part of the final answer.
     pub(crate) fn is_answered(&self) -> bool {
         self.status().is_some()
+    }
+
+    /// True when a client that gets a part of the answer knows that it is one (RFC 9112 8).
+    pub(crate) fn is_framed(&self) -> bool {
+        self.framed.load(Ordering::Relaxed)
     }
 
     /// The status of that answer.
@@ -218,6 +225,8 @@ impl Answering<'_> {
             coding,
             idle: ANSWER_IDLE,
         };
+        let told = coding == Coding::Chunked || matches!(framing, Framing::Length(_));
+        self.progress.framed.store(told, Ordering::Relaxed);
         self.progress.status.store(answer.status, Ordering::Relaxed);
         transfer.run(self.upstream, self.client).await?;
         // Bytes behind the answer belong to no request.

@@ -3,7 +3,8 @@
 //! Bytes up and down are payload bytes that the proxy wrote to and read from the TCP streams of
 //! upstream servers on behalf of the jail: for a tunnel, the tunnel's content; for a forwarded
 //! request, the HTTP messages as sent and received upstream; for a gateway's fetch over TLS, the TLS
-//! records. Name look-ups and TCP/IP framing are not in it. Client bytes are those read from and
+//! records; and for a look-up whose name the jail chose below a wildcard, the name's length as bytes
+//! up. Other look-ups and TCP/IP framing are not in it. Client bytes are those read from and
 //! written to the jail's own connections to the proxy.
 //!
 //! Not for: comparing with the kernel (`reconcile`).
@@ -52,6 +53,8 @@ pub(crate) struct Account {
     meter: Arc<Meter>,
     host: Arc<Counters>,
     own: Counters,
+    /// Of the bytes up those that names in look-ups were.
+    told: AtomicU64,
     denied: AtomicBool,
 }
 
@@ -104,6 +107,7 @@ impl Meter {
             meter: Arc::clone(self),
             host: self.host(host, names),
             own: Counters::default(),
+            told: AtomicU64::new(0),
             denied: AtomicBool::new(false),
         };
         account.each(|counters| &counters.requests, 1);
@@ -206,6 +210,17 @@ impl Account {
     /// Counts bytes written to the upstream server.
     pub(crate) fn add_up(&self, bytes: usize) {
         self.each(|counters| &counters.up, bytes as u64);
+    }
+
+    /// Says that so many of the bytes up were a name in a look-up.
+    pub(crate) fn note_told(&self, bytes: usize) {
+        self.told.fetch_add(bytes as u64, Ordering::AcqRel);
+    }
+
+    /// True when more than names has moved.
+    pub(crate) fn has_moved(&self) -> bool {
+        let (up, down) = self.bytes();
+        up > self.told.load(Ordering::Acquire) || down > 0
     }
 
     /// Counts bytes read from the upstream server.

@@ -15,6 +15,10 @@ pub enum Cause {
     MetadataService,
     /// A resolved address is one of this host's own.
     OwnAddress,
+    /// The part of the name that a wildcard left open is too long, or looks like encoded data.
+    OpaqueName,
+    /// Too many new names below wildcards within a minute.
+    TooManyNames,
     /// The TLS handshake names another host than CONNECT did, or none.
     SniMismatch,
     /// The bytes on a TLS port are no TLS handshake.
@@ -65,6 +69,8 @@ impl Cause {
             Self::ForbiddenAddress => "forbidden_address",
             Self::MetadataService => "metadata_service",
             Self::OwnAddress => "own_address",
+            Self::OpaqueName => "opaque_name",
+            Self::TooManyNames => "too_many_names",
             Self::SniMismatch => "sni_mismatch",
             Self::NotTls => "not_tls",
             Self::UpgradeRefused => "upgrade_refused",
@@ -92,7 +98,7 @@ impl Cause {
     pub const fn status(self) -> u16 {
         match self {
             Self::Malformed(_) | Self::HostMismatch | Self::ClientAborted => 400,
-            Self::BudgetExceeded => 429,
+            Self::BudgetExceeded | Self::TooManyNames => 429,
             Self::ResolveFailed
             | Self::UpstreamUnreachable
             | Self::UpstreamProtocol
@@ -105,6 +111,7 @@ impl Cause {
             Self::ForbiddenAddress
             | Self::MetadataService
             | Self::OwnAddress
+            | Self::OpaqueName
             | Self::SniMismatch
             | Self::NotTls
             | Self::UpgradeRefused

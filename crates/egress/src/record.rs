@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use audit::{Event, Kind, Log, Principal};
 use model::{EgressEvent, SessionId};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The log, and whether an append waits for the disk.
 #[derive(Debug, Clone)]
@@ -37,9 +37,14 @@ impl Recorder {
     }
 
     /// Records the end of an exchange, whose effects are done already.
-    pub(crate) fn close(&self, event: EgressEvent) {
+    pub(crate) fn close(&self, event: &EgressEvent) {
         // A failure has been reported by then, and the bytes have moved already.
-        self.detached(move |log| append(log, &event).unwrap_or(()));
+        if self.durable {
+            let event = event.clone();
+            self.detached(move |log| append(log, &event).unwrap_or(()));
+        } else {
+            append(&self.log, event).unwrap_or(());
+        }
     }
 
     /// Records something that an operator should look at; `data` holds numbers and fixed words.
@@ -52,6 +57,18 @@ impl Recorder {
                 tracing::error!(%error, "alert was not recorded");
             }
         });
+    }
+
+    /// Records how many denials, or closes of what never began, were counted and not recorded one by one.
+    pub(crate) fn suppressed(&self, session: &SessionId, count: u64) {
+        if count > 0 {
+            let data = json!({
+                "alert": "denials_suppressed",
+                "kind": "egress.decision",
+                "count": count,
+            });
+            self.alert(session, data);
+        }
     }
 
     /// Does it without making an async thread wait for the disk. Nobody waits for the outcome.

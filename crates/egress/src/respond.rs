@@ -67,6 +67,10 @@ pub(crate) fn text(reason: &str) -> &'static str {
         "path_not_allowed" => "the host is allowed with other paths only",
         "needs_interception" => "the rule restricts methods or paths, which a tunnel hides",
         "host_mismatch" => "the Host field and the request target name different hosts",
+        "opaque_name" => {
+            "the name is too long or looks like encoded data, where the rule leaves it open"
+        }
+        "too_many_names" => "too many new names below wildcards in the last minute",
         "sni_mismatch" => "the TLS handshake names another host than CONNECT",
         "not_tls" => "only TLS may pass through this port",
         "upgrade_refused" => "only an upgrade to websocket is possible",
@@ -125,6 +129,10 @@ fn own_step(reason: &str, host: &str) -> Option<String> {
         "dns_refused" => "send the host's name to the proxy, which resolves it".to_owned(),
         "sni_mismatch" | "host_mismatch" => "use one host name throughout the request".to_owned(),
         "not_tls" => "speak TLS on this port, or have the operator allow another port".to_owned(),
+        "opaque_name" => format!("have the operator allow {host} by its whole name"),
+        "too_many_names" => {
+            "wait a minute, or have the operator allow the names one by one".to_owned()
+        }
         "budget_exceeded" => "ask the operator for a larger budget".to_owned(),
         "too_many_connections" => "close connections that are no longer needed".to_owned(),
         _ => return None,

@@ -10,11 +10,11 @@ use policy::{Budget, EgressPolicy, OnExceeded};
 use tasks::{Group, Stop};
 use tokio::sync::{Semaphore, watch};
 
-use crate::authorize::note_suppressed;
 use crate::limits::{
     DNS_PER_SECOND, NOISE_PER_SECOND, SESSION_CONNECTIONS, SESSION_LOOKUPS, SESSION_TURNED_AWAY,
 };
 use crate::meter::Meter;
+use crate::names::Names;
 use crate::noise::Noise;
 use crate::record::Recorder;
 
@@ -43,8 +43,10 @@ pub struct Session {
     pub(crate) doormen: Arc<Semaphore>,
     pub(crate) lookups: Arc<Semaphore>,
     pub(crate) noise: Noise,
-    /// Denials that policy, or a budget, decided.
-    pub(crate) denials: Noise,
+    /// Denials that policy, or a budget, decided, and exchanges that failed before anything moved.
+    pub(crate) denials: Arc<Noise>,
+    /// Names below wildcards.
+    pub(crate) names: Names,
     pub(crate) questions: Noise,
     rules: watch::Sender<Rules>,
     /// Set once the session is served; for what is recorded at its very end.
@@ -76,7 +78,8 @@ impl Session {
             doormen: Arc::new(Semaphore::new(SESSION_TURNED_AWAY)),
             lookups: Arc::new(Semaphore::new(SESSION_LOOKUPS)),
             noise: Noise::new(NOISE_PER_SECOND),
-            denials: Noise::of_denials(),
+            denials: Arc::new(Noise::of_denials()),
+            names: Names::default(),
             questions: Noise::new(DNS_PER_SECOND),
             rules: watch::Sender::new(Rules { policy, generation }),
             recorder: OnceLock::new(),
@@ -141,8 +144,8 @@ impl Session {
             tracing::debug!(session = %self.id, cut, "connections were cut at the session's end");
         }
         if let Some(recorder) = self.recorder.get() {
-            for noise in [&self.noise, &self.denials] {
-                note_suppressed(self, recorder, noise.take_suppressed());
+            for noise in [&self.noise, &*self.denials] {
+                recorder.suppressed(&self.id, noise.take_suppressed());
             }
         }
     }

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::client::{make_room, shutdown, within};
+use crate::client::{make_room, read_some, shutdown, within};
 use crate::limits::WRITE_IDLE;
 use crate::meter::{Account, Exhausted};
 use crate::purse::{Purse, Reservation};
@@ -63,10 +63,12 @@ impl Upstream {
         &self.stream
     }
 
-    /// True when the server neither closed the connection nor said anything unasked.
+    /// True when the server neither closed the connection nor said anything unasked, as far as the
+    /// runtime has heard. It asks the kernel for events before it hands out the client's next request.
     pub(crate) fn is_quiet(&self) -> bool {
         let mut byte = [std::mem::MaybeUninit::uninit()];
-        let peeked = socket2::SockRef::from(&self.stream).peek(&mut byte);
+        let peek = || socket2::SockRef::from(&self.stream).peek(&mut byte);
+        let peeked = self.stream.try_io(Interest::READABLE, peek);
         matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
@@ -79,7 +81,7 @@ impl Upstream {
             let attempt = charge(&account, Direction::Down, room, |most| {
                 let before = buffer.len();
                 let mut part = bytes::BufMut::limit(&mut *buffer, most);
-                self.stream.try_read_buf(&mut part)?;
+                read_some(&self.stream, &mut part)?;
                 Ok(buffer.len().saturating_sub(before))
             })?;
             match attempt {

@@ -95,4 +95,9 @@ pub struct EgressEvent {
     pub duration_ms: u64,
     /// Generation of the policy that decided.
     pub policy_generation: u64,
+    /// What else a reader should know, as a fixed word. `encrypted_client_hello`: the handshake has that
+    /// extension, so its true name may be another than the one that was checked (browsers send it empty,
+    /// too, and nobody but the server can tell).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }

@@ -1,5 +1,8 @@
 //! Servers for tests: small, in the test's own process, on 127.0.0.1 with a free port, gone on drop.
 //!
+//! [`Server::on`] and [`Resolver::on`] take a socket made elsewhere, such as [`inside`] the network
+//! namespace of another process.
+//!
 //! All are plain threads and blocking sockets, and each knows what it saw: requests, and bytes as
 //! they crossed the socket, so that a meter can be compared with the far end's own count.
 //!
@@ -11,6 +14,7 @@
 //! | [`index`] | a Python package index and an npm registry with one tiny package each |
 //! | [`websocket`] | an RFC 6455 echo |
 //! | [`events`] | an event stream that pauses between events |
+//! | [`resolver`] | name service that answers otherwise each time |
 //! | [`raw`] | scripted misbehaviour: garbage, half-close, reset, silence |
 //!
 //! Not for: production code, which may not depend on this crate.
@@ -27,11 +31,15 @@ pub mod events;
 pub mod git;
 pub mod http;
 pub mod index;
+pub mod namespace;
 pub mod raw;
+pub mod resolver;
 pub mod server;
 pub mod websocket;
 
 pub use authority::{Authority, Identity};
 pub use http::{Body, Http, Request, Response};
+pub use namespace::inside;
 pub use raw::{Raw, Step};
+pub use resolver::Resolver;
 pub use server::{Channel, Server, Traffic};

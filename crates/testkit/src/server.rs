@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use socket2::SockRef;
 
 /// What crossed a server's sockets so far. With TLS these are the bytes of the records.
 #[derive(Debug, Default)]
@@ -46,6 +47,8 @@ pub struct Server {
     traffic: Arc<Traffic>,
     stop: Arc<AtomicBool>,
     open: Open,
+    /// A second handle, to wake the first.
+    listener: TcpListener,
     accepting: Option<JoinHandle<()>>,
 }
 
@@ -60,7 +63,14 @@ impl Server {
     where
         F: Fn(Channel) -> io::Result<()> + Send + Sync + 'static,
     {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        Self::on(TcpListener::bind(("127.0.0.1", 0)).unwrap(), tls, serve)
+    }
+
+    /// The same on a listener that there is already.
+    pub fn on<F>(listener: TcpListener, tls: Option<Arc<ServerConfig>>, serve: F) -> Self
+    where
+        F: Fn(Channel) -> io::Result<()> + Send + Sync + 'static,
+    {
         let address = listener.local_addr().unwrap();
         let traffic = Arc::new(Traffic::default());
         let stop = Arc::new(AtomicBool::new(false));
@@ -72,6 +82,7 @@ impl Server {
             tls,
             serve: Arc::new(serve),
         };
+        let second = listener.try_clone().unwrap();
         let accepting = thread::Builder::new()
             .name("testkit-accept".to_owned())
             .spawn(move || accept.run(&listener))
@@ -81,6 +92,7 @@ impl Server {
             traffic,
             stop,
             open,
+            listener: second,
             accepting: Some(accepting),
         }
     }
@@ -110,8 +122,8 @@ impl fmt::Debug for Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::SeqCst);
-        // Wakes the accept call; the connection itself is thrown away.
-        drop(TcpStream::connect(self.address));
+        // Wakes the accept call, which then fails.
+        drop(SockRef::from(&self.listener).shutdown(Shutdown::Both));
         if let Some(accepting) = self.accepting.take() {
             drop(accepting.join());
         }

@@ -178,6 +178,136 @@ fn addresses_are_refused_in_every_spelling_and_class() {
 }
 
 #[test]
+fn further_services_and_addresses_that_embed_others_are_refused_as_well() {
+    let jail = Jail::new().allow("**.example.com");
+    let cases = [
+        (fetch("pods", "169.254.170.23"), "403 metadata_service"),
+        (fetch("tencent", "169.254.0.23"), "403 metadata_service"),
+        (
+            fetch("scaleway6", "[FD00:42:0:0:0:0:0:42]"),
+            "403 metadata_service",
+        ),
+        (fetch("ec2_name", "instance-data"), "403 metadata_service"),
+        (
+            fetch("mapped_metadata", "[::ffff:a9fe:a9fe]"),
+            "403 forbidden_address",
+        ),
+        (
+            fetch("nat64_upper", "[64:FF9B::A9FE:A9FE]"),
+            "403 forbidden_address",
+        ),
+        (
+            fetch("nat64_local", "[64:ff9b:1::10.0.0.1]"),
+            "403 forbidden_address",
+        ),
+        (
+            fetch("teredo", "[2001:0:7f00:1::]"),
+            "403 forbidden_address",
+        ),
+        (
+            fetch("isatap", "[2606:4700::5efe:10.0.0.1]"),
+            "403 forbidden_address",
+        ),
+        (fetch("site_local", "[fec0::1]"), "403 forbidden_address"),
+        (fetch("discard", "[100::1]"), "403 forbidden_address"),
+        (fetch("orchid", "[2001:20::1]"), "403 forbidden_address"),
+        (fetch("segments", "[5f00::1]"), "403 forbidden_address"),
+        (
+            fetch("documentation", "[2001:db8::1]"),
+            "403 forbidden_address",
+        ),
+        (
+            fetch("documentation_new", "[3fff::1]"),
+            "403 forbidden_address",
+        ),
+        (fetch("unique_local", "[fd12::1]"), "403 forbidden_address"),
+        (fetch("multicast6", "[ff02::1]"), "403 forbidden_address"),
+        (fetch("compatible", "[::7f00:1]"), "403 forbidden_address"),
+        (fetch("protocols", "192.0.0.8"), "403 forbidden_address"),
+        (fetch("relay", "192.88.99.1"), "403 forbidden_address"),
+        (fetch("class_e", "240.0.0.1"), "403 forbidden_address"),
+    ];
+    judged(&jail, &cases);
+}
+
+#[test]
+fn further_spellings_of_addresses_and_ports_are_none() {
+    let jail = Jail::new().allow("**.example.com");
+    let cases = [
+        (fetch("short_dot", "127.1."), "400 odd_ipv4"),
+        (fetch("hex_dot", "0x7f.0.0.1."), "400 odd_ipv4"),
+        (fetch("hex_upper", "0X7F000001"), "400 odd_ipv4"),
+        (fetch("number_dot", "2130706433."), "400 odd_ipv4"),
+        (fetch("octal_leading", "127.0.0.01"), "400 odd_ipv4"),
+        (fetch("five_parts", "1.2.3.4.5"), "400 odd_ipv4"),
+        (fetch("dots", "127.0.0.1.."), "400 label_empty"),
+        (fetch("percent", "%31%32%37.0.0.1"), "400"),
+        (fetch("zone_bare", "[fe80::1%eth0]"), "400"),
+        (fetch("bracketed_quad", "[127.0.0.1]"), "400"),
+        (fetch("bare6", "::1"), "400"),
+        (fetch("circled", "\u{2460}27.0.0.1"), "400"),
+        (tunnel("port_padded", "127.0.0.1:0443"), "400 bad_port"),
+        (tunnel("ports", "a.example.com:443:443"), "400"),
+        (tunnel("port_high", "a.example.com:65536"), "400 bad_port"),
+        (tunnel("port_none", "a.example.com:"), "400 bad_port"),
+        (
+            tunnel("user", "a.example.com@127.0.0.1:443"),
+            "400 userinfo_refused",
+        ),
+    ];
+    judged(&jail, &cases);
+}
+
+#[test]
+fn labels_below_a_wildcard_carry_no_data_out() {
+    let site = Http::plain(|_| Response::ok("ok"));
+    let jail = Jail::new().connect("*.cdn.example.com:80", site.address());
+    let data = "mfrggzdfmztwq2lknnwg23tpobyxe43uov3ho6dzpiydc";
+    let long = format!("{}cdn.example.com", "secret.".repeat(20));
+    let cases = [
+        (
+            fetch("dense", &format!("{data}.cdn.example.com")),
+            "403 opaque_name",
+        ),
+        (
+            fetch("upper", &format!("{}.cdn.example.com", data.to_uppercase())),
+            "403 opaque_name",
+        ),
+        (
+            tunnel("tunnel", &format!("x.{data}.cdn.example.com:80")),
+            "403 opaque_name",
+        ),
+        (fetch("long", &long), "403 opaque_name"),
+    ];
+    judged(&jail, &cases);
+    assert_eq!(site.traffic().connections(), 0);
+    let cases = [
+        (fetch("cloud", "d111111abcdef8.cdn.example.com"), "200"),
+        (fetch("region", "img-4.eu-west-1.cdn.example.com"), "200"),
+        (
+            fetch(
+                "digest",
+                &format!("{}.cdn.example.com", "0123456789abcdef".repeat(3)),
+            ),
+            "200",
+        ),
+    ];
+    judged(&jail, &cases);
+    // A name a request: most of a hundred don't get through, and what did gets through again.
+    let script = "
+def ask(number):
+    s = proxy(); host = f'n{number}.cdn.example.com'
+    s.sendall(f'GET http://{host}/ HTTP/1.1\\r\\nHost: {host}\\r\\nConnection: close\\r\\n\\r\\n'.encode())
+    return everything(s).split()[1].decode()
+found = [ask(number) for number in range(100)]
+print(found.count('200'), found.count('429'), ask(1))";
+    let before = site.requests().len();
+    let outcome = jail.python(script).ok();
+    assert_eq!(outcome.text(), "60 40 200", "{outcome}");
+    assert_eq!(site.requests().len() - before, 61);
+}
+
+#[test]
 fn an_allowed_name_that_resolves_inwards_is_not_dialled() {
     let site = Http::plain(|_| Response::ok("inner"));
     let port = site.address().port();

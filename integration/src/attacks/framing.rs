@@ -175,6 +175,36 @@ fn one_canonical_path_is_judged_and_forwarded_or_none() {
 }
 
 #[test]
+fn an_answer_that_its_server_cuts_short_arrives_as_far_as_it_came_and_looks_cut_short() {
+    let cut = |head: &str, body: &str| {
+        Raw::start(vec![
+            Step::Await(b"\r\n\r\n".to_vec()),
+            Step::Send(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{body}").into()),
+        ])
+    };
+    let chunked = cut("Transfer-Encoding: chunked", "5\r\nhello\r\n5\r\nwo");
+    let length = cut("Content-Length: 50", "hellowo");
+    let whole = cut("Content-Length: 7", "hellowo");
+    let jail = Jail::new()
+        .connect("chunked.example:80", chunked.address())
+        .connect("length.example:80", length.address())
+        .connect("whole.example:80", whole.address());
+    let script = "
+import http.client
+for name in ('chunked', 'length', 'whole'):
+    line = http.client.HTTPConnection(PROXY.hostname, PROXY.port, timeout=30)
+    line.request('GET', f'http://{name}.example/')
+    try: print(name, line.getresponse().read().decode())
+    except http.client.IncompleteRead as error: print(name, 'cut', error.partial.decode())
+";
+    let outcome = jail.python(script).ok();
+    assert_eq!(
+        outcome.text(),
+        "chunked cut hellowo\nlength cut hellowo\nwhole hellowo"
+    );
+}
+
+#[test]
 fn a_second_request_on_a_kept_connection_is_judged_afresh() {
     let site = Http::plain(|_| Response::ok("ok"));
     let other = Http::plain(|_| Response::ok("never"));

@@ -59,7 +59,11 @@ for name, data in cases.items(): print(name, said(data))
         assert!(["closed", "alert"].contains(&answer), "{line}: {outcome}");
     }
     assert_eq!(outcome.text().lines().count(), 15, "{outcome}");
-    assert_eq!(site.traffic().received(), 0, "{outcome}");
+    assert_eq!(
+        site.traffic().connections(),
+        0,
+        "nobody was dialled: {outcome}"
+    );
     assert_eq!(outcome.egress("bytes_up"), 0, "{outcome}");
     let control = "
 whole = hello('site.example'); s, status = connect('site.example')

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::sync::Arc;
 
-use model::Verdict;
+use model::{Phase, Verdict};
 use serde_json::json;
 
 use crate::origin::Origin;
@@ -94,7 +94,8 @@ fn denies_what_no_rule_allows_and_dials_nothing() {
     }
     assert_eq!(origin.connections(), 0);
     // The control: the same rule lets its own hosts through, in any spelling of theirs.
-    drop(stand.tunnel("x.A.TEST.:443"));
+    let mut stream = stand.tunnel("x.A.TEST.:443");
+    stream.write_all(&client_hello("x.a.test")).unwrap();
     eventually(|| (origin.connections() == 1).then_some(()));
 }
 
@@ -125,47 +126,126 @@ fn a_denial_names_its_reason_its_rule_and_the_id_in_the_log() {
 }
 
 #[test]
-fn passes_a_handshake_for_the_very_host_and_nothing_else() {
+fn passes_a_handshake_for_the_very_host_and_dials_nobody_for_anything_else() {
+    let origin = Origin::echo();
+    for port in [443, 8443] {
+        let stand = Stand::new(&[origin.rule("a.test", port)]);
+        let authority = format!("a.test:{port}");
+        let before = origin.connections();
+        for (first, reason) in [
+            (client_hello("b.test"), "sni_mismatch"),
+            (client_hello("x.a.test"), "sni_mismatch"),
+            (client_hello("a.test.b.test"), "sni_mismatch"),
+            (client_hello("192.0.2.1"), "sni_mismatch"),
+            (b"CANARY\r\n".to_vec(), "not_tls"),
+            (
+                b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n".to_vec(),
+                "not_tls",
+            ),
+            (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), "not_tls"),
+            (b"SSH-2.0-x\r\n".to_vec(), "not_tls"),
+            (b"\x17\x03\x03\x00\x05hello".to_vec(), "not_tls"),
+            (b"\x80\x2e\x01\x03\x01".to_vec(), "not_tls"),
+        ] {
+            let mut stream = stand.tunnel(&authority);
+            stream.write_all(&first).unwrap();
+            let mut rest = Vec::new();
+            drop(stream.read_to_end(&mut rest));
+            assert!(
+                rest.is_empty() || rest == [21, 3, 3, 0, 2, 2, 49],
+                "only an alert may come back: {rest:?}"
+            );
+            let denied = eventually(|| {
+                let mut denials = stand.session.denials();
+                denials.pop().filter(|event| event.reason == reason)
+            });
+            assert_eq!((denied.bytes_up, denied.verdict), (0, Verdict::Deny));
+        }
+        // A tunnel on which nothing is said, or only a part of a handshake.
+        drop(stand.tunnel(&authority));
+        let mut cut = stand.tunnel(&authority);
+        cut.write_all(&client_hello("a.test")[..40]).unwrap();
+        cut.shutdown(Shutdown::Write).unwrap();
+        drop(cut.read_to_end(&mut Vec::new()));
+        assert_eq!(origin.connections(), before, "refused before any dial");
+        let good = client_hello("A.test");
+        let mut stream = stand.tunnel(&authority);
+        // In pieces, as a client on a slow path sends it.
+        for piece in good.chunks(50) {
+            stream.write_all(piece).unwrap();
+        }
+        assert_eq!(read_exact(&mut stream, good.len()), good);
+        assert_eq!(origin.connections(), before + 1);
+    }
+}
+
+/// The same handshake with an `encrypted_client_hello` extension of some bytes at its end.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a handshake that our own client made"
+)]
+fn with_encrypted_hello(hello: &[u8]) -> Vec<u8> {
+    let more = [&[0xfe, 0x0d, 0, 4][..], &[0, 1, 2, 3]].concat();
+    let mut hello = [hello, &more].concat();
+    let grow = |bytes: &mut [u8]| {
+        let length = u16::from_be_bytes([bytes[0], bytes[1]]) + 8;
+        bytes.copy_from_slice(&length.to_be_bytes());
+    };
+    grow(&mut hello[3..5]); // record
+    grow(&mut hello[7..9]); // message
+    let mut at = 43; // record and message headers, version, random
+    at += 1 + usize::from(hello[at]); // session id
+    at += 2 + usize::from(u16::from_be_bytes([hello[at], hello[at + 1]])); // cipher suites
+    at += 1 + usize::from(hello[at]); // compression
+    grow(&mut hello[at..at + 2]);
+    hello
+}
+
+#[test]
+fn an_encrypted_handshake_passes_by_its_outer_name_and_its_record_says_so() {
     let origin = Origin::echo();
     let stand = Stand::new(&[origin.rule("a.test", 443)]);
-    let good = client_hello("a.test");
-    let mut stream = stand.tunnel("a.test:443");
-    stream.write_all(&good).unwrap();
-    assert_eq!(read_exact(&mut stream, good.len()), good);
-    let before = origin.seen().len();
-    for (first, reason) in [
-        (client_hello("b.test"), "sni_mismatch"),
-        (client_hello("192.0.2.1"), "sni_mismatch"),
-        (b"CANARY\r\n".to_vec(), "not_tls"),
+    for (hello, note) in [
+        (client_hello("a.test"), None),
         (
-            b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n".to_vec(),
-            "not_tls",
+            with_encrypted_hello(&client_hello("a.test")),
+            Some("encrypted_client_hello"),
         ),
-        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), "not_tls"),
-        (b"SSH-2.0-x\r\n".to_vec(), "not_tls"),
     ] {
         let mut stream = stand.tunnel("a.test:443");
-        stream.write_all(&first).unwrap();
-        let mut rest = Vec::new();
-        drop(stream.read_to_end(&mut rest));
-        assert!(
-            rest.is_empty() || rest[0] == 21,
-            "only an alert may come back: {rest:?}"
-        );
-        let denied = eventually(|| {
-            stand
-                .session
-                .denials()
-                .pop()
-                .filter(|event| event.reason == reason)
+        stream.write_all(&hello).unwrap();
+        assert_eq!(read_exact(&mut stream, hello.len()), hello);
+        drop(stream);
+        let closes = eventually(|| {
+            let mut events = stand.events();
+            events.retain(|event| event.phase == Phase::Close);
+            events.pop().filter(|close| close.note.as_deref() == note)
         });
-        assert_eq!((denied.bytes_up, denied.verdict), (0, Verdict::Deny));
+        assert_eq!(
+            (closes.verdict, closes.reason.as_str()),
+            (Verdict::Allow, "allowed")
+        );
     }
-    assert_eq!(
-        origin.seen().len(),
-        before,
-        "0 B of the refused ones may arrive"
-    );
+    let mut stream = stand.tunnel("a.test:443");
+    let outer = with_encrypted_hello(&client_hello("b.test"));
+    stream.write_all(&outer).unwrap();
+    drop(stream.read_to_end(&mut Vec::new()));
+    let denied = eventually(|| stand.session.denials().pop());
+    assert_eq!(denied.reason, "sni_mismatch");
+    assert_eq!(denied.note.as_deref(), Some("encrypted_client_hello"));
+    assert_eq!(origin.connections(), 2);
+}
+
+#[test]
+fn a_policy_that_changes_while_a_handshake_is_awaited_is_the_one_that_counts() {
+    let origin = Origin::echo();
+    let stand = Stand::new(&[origin.rule("a.test", 443)]);
+    let mut stream = stand.tunnel("a.test:443");
+    stand.session.replace_policy(policy(&[]), 2);
+    stream.write_all(&client_hello("a.test")).unwrap();
+    let mut rest = Vec::new();
+    drop(stream.read_to_end(&mut rest));
+    assert_eq!(stand.close_event().reason, "policy_changed");
 }
 
 #[test]
@@ -250,19 +330,32 @@ fn answers_502_when_nothing_listens_and_403_when_the_name_is_this_host() {
         .local_addr()
         .unwrap();
     let stand = Stand::new(&[
-        json!({ "host": "gone.test", "ports": [443], "connect": closed.to_string() }),
-        json!({ "host": "localhost", "ports": [443] }),
+        json!({ "host": "gone.test", "ports": [443, 9000], "connect": closed.to_string() }),
+        json!({ "host": "localhost", "ports": [443, 9000] }),
     ]);
     assert_eq!(
-        denial(&stand.ask(connect("gone.test:443"))),
+        denial(&stand.ask(connect("gone.test:9000"))),
         (502, "upstream_unreachable".into())
     );
+    for port in [443, 9000] {
+        assert_eq!(
+            denial(&stand.ask(connect(&format!("localhost:{port}")))),
+            (403, "forbidden_address".into())
+        );
+    }
+    // On a TLS port the handshake comes before the server is tried, so the failure comes as an alert.
+    let mut stream = stand.tunnel("gone.test:443");
+    stream.write_all(&client_hello("gone.test")).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    assert_eq!(answer, [21, 3, 3, 0, 2, 2, 80]);
+    let close = stand.finish().pop().unwrap();
     assert_eq!(
-        denial(&stand.ask(connect("localhost:443"))),
-        (403, "forbidden_address".into())
+        (close.reason.as_str(), close.verdict, close.bytes_up),
+        ("upstream_unreachable", Verdict::Allow, 0)
     );
     let usage = stand.session.usage();
-    assert_eq!((usage.requests, usage.allowed, usage.denied), (2, 1, 1));
+    assert_eq!((usage.requests, usage.allowed, usage.denied), (4, 2, 2));
 }
 
 #[test]

@@ -4,7 +4,10 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use model::Verdict;
 use serde_json::json;
+
+use sheriff_egress::limits::INTERIM_MAX;
 
 use crate::origin::{Origin, ok};
 use crate::stand::{Stand, denial, eventually, read_answer, read_exact, read_head};
@@ -295,7 +298,29 @@ fn answers_502_for_broken_servers_and_never_passes_their_answers_on() {
         "HTTP/1.1 200 OK\nContent-Length: 2\n\nhi",
         "HTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 2\r\n\r\nhi",
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\nPRI",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nhi",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nhi",
+        "HTTP/1.1 204 No Content\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nA: b\rX-Injected: c\r\nContent-Length: 2\r\n\r\nhi",
+        "HTTP/1.1 200 OK\r\nA: b\0c\r\nContent-Length: 2\r\n\r\nhi",
+        "HTTP/1.1 200 OK\r\nA B: c\r\nContent-Length: 2\r\n\r\nhi",
+        "HTTP/1.1 200 OK\r\nno colon\r\nContent-Length: 2\r\n\r\nhi",
+        "HTTP/1.1 200 O\x01K\r\nContent-Length: 2\r\n\r\nhi",
+        "HTTP/1.1  200 OK\r\nContent-Length: 2\r\n\r\nhi",
+        "HTTP/1.1 2000 OK\r\nContent-Length: 2\r\n\r\nhi",
+        "HTTP/1.1 099 Odd\r\n\r\n",
+        "HTTP/1.1 700 Odd\r\nContent-Length: 2\r\n\r\nhi",
+        "HTTP/2 200\r\n\r\n",
+        "\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+        "HTTP/1.1 103 Early\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n",
         "garbage\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Le",
         "",
     ] {
         let origin = Origin::http_closing(answer);
@@ -309,15 +334,118 @@ fn answers_502_for_broken_servers_and_never_passes_their_answers_on() {
     assert!(stand.ask(get("http://a.test/")).ends_with("hi"));
 }
 
+/// What a client got of an answer, and whether its connection ended in order.
+fn all_of(stand: &Stand, request: &str) -> (String, bool) {
+    let mut stream = stand.dial();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut got = Vec::new();
+    let end = stream.read_to_end(&mut got);
+    (String::from_utf8(got).unwrap(), end.is_ok())
+}
+
 #[test]
-fn a_cut_answer_ends_in_a_reset_and_not_in_a_clean_end() {
-    let origin = Origin::http_closing("HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhi");
+fn a_cut_answer_ends_in_order_where_its_framing_tells_and_all_that_came_arrives() {
+    let body = "x".repeat(300_000);
+    for (head, sent, tail) in [
+        ("Content-Length: 300001\r\n", body.clone(), "x"),
+        (
+            "Transfer-Encoding: chunked\r\n",
+            format!("493e0\r\n{body}\r\n"),
+            "x\r\n",
+        ),
+        // In the middle of a chunk: what there was of it is passed on as a chunk of its own.
+        (
+            "Transfer-Encoding: chunked\r\n",
+            format!("493e1\r\n{body}"),
+            "x\r\n",
+        ),
+    ] {
+        let origin = Origin::http_closing(format!("HTTP/1.1 200 OK\r\n{head}\r\n{sent}"));
+        let stand = Stand::new(&[origin.rule("a.test", 80)]);
+        let (got, in_order) = all_of(&stand, &get("http://a.test/"));
+        assert!(in_order && got.ends_with(tail), "{head}");
+        assert_eq!(got.matches('x').count(), 300_000, "{head}");
+        let close = stand.close_event();
+        assert_eq!(close.reason, "upstream_aborted");
+        assert_eq!((close.status, close.verdict), (Some(200), Verdict::Allow));
+        assert!(close.bytes_down > 300_000);
+    }
+    // The control: whole answers end with what says so.
+    let origin = Origin::http_closing(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+    );
+    let stand = Stand::new(&[origin.rule("a.test", 80)]);
+    let request = get("http://a.test/").replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
+    assert!(all_of(&stand, &request).0.ends_with("1\r\nx\r\n0\r\n\r\n"));
+    assert_eq!(stand.close_event().reason, "allowed");
+}
+
+#[test]
+fn a_server_that_resets_in_the_middle_of_an_answer_takes_nothing_back_that_came() {
+    let go = Arc::new(AtomicBool::new(false));
+    let waits = Arc::clone(&go);
+    let origin = Origin::start(move |caller| {
+        caller.head();
+        caller.say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n");
+        eventually(|| waits.load(Ordering::SeqCst).then_some(()));
+        let linger = Some(std::time::Duration::ZERO);
+        socket2::SockRef::from(&caller.stream)
+            .set_linger(linger)
+            .unwrap();
+    });
     let stand = Stand::new(&[origin.rule("a.test", 80)]);
     let mut stream = stand.dial();
     stream.write_all(get("http://a.test/").as_bytes()).unwrap();
-    let end = stream.read_to_end(&mut Vec::new());
-    assert!(end.is_err(), "{end:?}");
+    read_head(&mut stream);
+    go.store(true, Ordering::SeqCst);
+    let mut got = Vec::new();
+    stream.read_to_end(&mut got).unwrap();
+    assert_eq!(got, b"2\r\nhi\r\n", "no last chunk");
     assert_eq!(stand.close_event().reason, "upstream_aborted");
+}
+
+#[test]
+fn a_cut_answer_is_reset_where_a_clean_end_would_pass_for_its_end() {
+    let origin =
+        Origin::http_closing("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
+    let stand = Stand::new(&[origin.rule("a.test", 80)]);
+    let (got, in_order) = all_of(&stand, "GET http://a.test/ HTTP/1.0\r\n\r\n");
+    assert!(!in_order, "{got}");
+    assert_eq!(stand.close_event().reason, "upstream_aborted");
+}
+
+#[test]
+fn a_flood_of_interim_answers_ends_and_is_no_answer() {
+    let interim = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n";
+    let some = usize::try_from(INTERIM_MAX).unwrap();
+    for (count, expected) in [(some, true), (some + 1, false), (5000, false)] {
+        let origin = Origin::http_closing(format!("{}{}", interim.repeat(count), ok("hi")));
+        let stand = Stand::new(&[origin.rule("a.test", 80)]);
+        let answer = stand.ask(get("http://a.test/"));
+        assert_eq!(answer.ends_with("hi"), expected, "{count}");
+        assert!(
+            answer.matches("HTTP/1.1 103 ").count() <= some + 1,
+            "{count}"
+        );
+        assert_eq!(answer.contains("upstream_protocol"), !expected, "{count}");
+    }
+}
+
+#[test]
+fn what_a_server_says_beyond_its_answer_is_no_answer_to_the_next_request() {
+    let split = "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n9";
+    let origin = Origin::http(format!("{}{split}", ok("hi")));
+    let stand = Stand::new(&[origin.rule("a.test", 80)]);
+    let mut stream = stand.dial();
+    for _ in 0..3 {
+        stream.write_all(get("http://a.test/").as_bytes()).unwrap();
+        assert_eq!(read_answer(&mut stream).1, "hi");
+    }
+    assert_eq!(
+        origin.connections(),
+        3,
+        "a connection with more on it is not used again"
+    );
 }
 
 #[test]

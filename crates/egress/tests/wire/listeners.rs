@@ -185,3 +185,38 @@ fn connections_beyond_the_limit_are_refused_and_later_ones_served_again() {
             .then_some(())
     });
 }
+
+#[test]
+fn a_client_that_never_reads_makes_the_proxy_hold_no_more_than_a_buffer() {
+    // Beyond what the four sockets on the way hold at most (tcp_rmem and tcp_wmem, some MiB each).
+    const ENDLESS: usize = 256 << 20;
+    let origin = Origin::start(|caller| {
+        caller.head();
+        caller.say(format!("HTTP/1.1 200 OK\r\nContent-Length: {ENDLESS}\r\n\r\n").as_bytes());
+        let block = vec![b'x'; 1 << 20];
+        for _ in 0..ENDLESS >> 20 {
+            caller.say(&block);
+        }
+    });
+    let stand = Stand::new(&[origin.rule("a.test", 80), origin.rule("a.test", 9000)]);
+    let mut forwarded = stand.dial();
+    let get = b"GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n";
+    forwarded.write_all(get).unwrap();
+    let mut tunnel = stand.tunnel("a.test:9000");
+    tunnel.write_all(b"\r\n\r\n").unwrap();
+    let down = || stand.session.usage().bytes_down;
+    eventually(|| {
+        let before = down();
+        // Stillness is what is awaited, so time has to pass.
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        (before > 0 && down() == before).then_some(())
+    });
+    assert!(down() < (ENDLESS / 2) as u64, "{}", down());
+    // The control: whoever reads gets all of it.
+    let mut got = 0;
+    let mut block = vec![0; 1 << 20];
+    while got < ENDLESS {
+        got += forwarded.read(&mut block).unwrap();
+    }
+    assert!(down() > ENDLESS as u64);
+}

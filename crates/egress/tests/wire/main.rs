@@ -12,6 +12,7 @@ mod fetch;
 mod forward;
 mod framing;
 mod listeners;
+mod names;
 mod origin;
 mod records;
 mod stand;

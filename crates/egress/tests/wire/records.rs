@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use model::{Phase, Verdict};
+use sheriff_egress::limits::{DENIALS_FIRST, DENIALS_PER_SECOND};
 
 use crate::origin::{Origin, ok};
 use crate::stand::{Stand, denial, read_answer};
@@ -96,4 +97,45 @@ fn aborted_uploads_and_resets_leave_no_unexplained_byte() {
     let kernel = stand.session.kernel();
     assert_eq!(kernel.unexplained_bytes, 0, "{kernel:?}");
     assert!(kernel.client_up > 300_000 && kernel.socket_up == kernel.client_up);
+}
+
+#[test]
+fn permitted_requests_that_fail_at_once_fill_the_log_with_decisions_only() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = closed.local_addr().unwrap();
+    drop(closed);
+    let origin = Origin::http(ok("hi"));
+    let gone =
+        serde_json::json!({ "host": "gone.test", "ports": [80], "connect": address.to_string() });
+    let stand = Stand::new(&[gone, origin.rule("a.test", 80)]);
+    let begun = std::time::Instant::now();
+    let count = usize::try_from(DENIALS_FIRST).unwrap() + 500;
+    for _ in 0..count {
+        let get = "GET http://gone.test/ HTTP/1.1\r\nHost: gone.test\r\n\r\n";
+        assert_eq!(denial(&stand.ask(get)).1, "upstream_unreachable");
+    }
+    let get = "GET http://a.test/ HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n";
+    assert!(stand.ask(get).ends_with("hi"));
+    let seconds = usize::try_from(begun.elapsed().as_secs()).unwrap() + 2;
+    let events = stand.finish();
+    let of = |host: &str, phase| {
+        let same = |event: &&model::EgressEvent| event.host == host && event.phase == phase;
+        events.iter().filter(same).count()
+    };
+    assert_eq!(
+        of("gone.test", Phase::Decision),
+        count,
+        "before the effect, always"
+    );
+    let closes = of("gone.test", Phase::Close);
+    let rate = usize::try_from(DENIALS_PER_SECOND).unwrap();
+    assert!(
+        (count - 500..count - 500 + rate * seconds).contains(&closes),
+        "{closes}"
+    );
+    assert_eq!(
+        (of("a.test", Phase::Decision), of("a.test", Phase::Close)),
+        (1, 1)
+    );
+    assert!(stand.log_text().contains("denials_suppressed"));
 }
