@@ -9,15 +9,20 @@ mod prune;
 
 use crate::action::Action;
 use crate::arch::Arch;
-use crate::condition::Condition;
+use crate::condition::{Condition, Test, Width};
 use crate::data::{ARCH_OFFSET, NUMBER_OFFSET};
+use crate::descriptor::RECORD_DESCRIPTOR;
 use crate::errno::Errno;
 use crate::profile::Profile;
 use crate::program::{INSTRUCTIONS_MAX, Program, operation};
+use crate::purpose::Purpose;
 use crate::syscalls;
 
 use argument::Exits;
 use assembler::{Assembler, Label};
+
+/// The call by which a recording jail hands over its listener.
+const HANDING_OVER: &str = "sendmsg";
 
 /// A profile that has no program.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,17 +41,36 @@ pub enum CompileError {
     },
 }
 
-/// The program of `profile` for `arch`. The same input gives the same instructions.
+/// The program of `profile` for `arch` that enforces it. The same input gives the same
+/// instructions.
 ///
 /// # Errors
 ///
 /// When the program would be longer than [`INSTRUCTIONS_MAX`].
 pub fn compile(profile: &Profile, arch: Arch) -> Result<Program, CompileError> {
-    let mut assembler = Assembler::default();
-    let ranges = ranges(&mut assembler, profile, arch);
-    let tree = tree(&mut assembler, &ranges);
-    prologue(&mut assembler, arch, tree);
-    let instructions = assembler.finish();
+    compile_for(profile, arch, Purpose::Enforce)
+}
+
+/// The program of `profile` for `arch` and a purpose. The same input gives the same instructions.
+///
+/// # Errors
+///
+/// When the program would be longer than [`INSTRUCTIONS_MAX`].
+pub fn compile_for(
+    profile: &Profile,
+    arch: Arch,
+    purpose: Purpose,
+) -> Result<Program, CompileError> {
+    let mut writer = Writer {
+        assembler: Assembler::default(),
+        profile,
+        arch,
+        purpose,
+    };
+    let ranges = writer.ranges();
+    let tree = tree(&mut writer.assembler, &ranges);
+    prologue(&mut writer.assembler, arch, tree);
+    let instructions = writer.assembler.finish();
     if instructions.len() > INSTRUCTIONS_MAX {
         return Err(CompileError::TooLong {
             profile: profile.name().to_string(),
@@ -64,45 +88,88 @@ struct Range {
     target: Label,
 }
 
-fn ranges(assembler: &mut Assembler, profile: &Profile, arch: Arch) -> Vec<Range> {
-    let unknown = assembler.give(Action::Errno(Errno::ENOSYS));
-    let mut ranges: Vec<Range> = Vec::new();
-    for start in 0..=syscalls::newest(arch) + 1 {
-        let target = match syscalls::name(arch, start) {
-            Some(name) => rule(assembler, profile, name),
-            None => unknown,
-        };
-        if ranges.last().is_none_or(|last| last.target != target) {
-            ranges.push(Range { start, target });
+struct Writer<'a> {
+    assembler: Assembler,
+    profile: &'a Profile,
+    arch: Arch,
+    purpose: Purpose,
+}
+
+impl Writer<'_> {
+    fn ranges(&mut self) -> Vec<Range> {
+        // Programs try newer calls as a matter of course, so the answer is never an event.
+        let unknown = self.leaf(Action::Errno(Errno::ENOSYS), true);
+        let mut ranges: Vec<Range> = Vec::new();
+        for start in 0..=syscalls::newest(self.arch) + 1 {
+            let target = match syscalls::name(self.arch, start) {
+                Some(name) => self.call(name),
+                None => unknown,
+            };
+            if ranges.last().is_none_or(|last| last.target != target) {
+                ranges.push(Range { start, target });
+            }
         }
+        ranges
     }
-    ranges
-}
 
-/// Code for one call: denials in order, then the allowance. Built from its end backwards.
-fn rule(assembler: &mut Assembler, profile: &Profile, name: &str) -> Label {
-    let denials: Vec<_> = profile.denials_of(name).collect();
-    if let Some(total) = denials.iter().find(|denial| denial.is_total()) {
-        return assembler.give(total.action());
+    fn call(&mut self, name: &str) -> Label {
+        let rule = self.rule(name);
+        if self.purpose != Purpose::Record || name != HANDING_OVER {
+            return rule;
+        }
+        let yes = self.assembler.give(Action::Allow);
+        let condition = Condition {
+            argument: 0,
+            width: Width::Low32,
+            mask: Width::Low32.ones(),
+            test: Test::In(vec![u64::from(RECORD_DESCRIPTOR)]),
+        };
+        argument::condition(&mut self.assembler, &condition, Exits { yes, no: rule })
     }
-    let mut next = allowance(assembler, profile, name);
-    for denial in denials.into_iter().rev() {
-        let yes = assembler.give(denial.action());
-        next = any_of(assembler, denial.when(), Exits { yes, no: next });
-    }
-    next
-}
 
-fn allowance(assembler: &mut Assembler, profile: &Profile, name: &str) -> Label {
-    let Some(allowance) = profile.allowance_of(name) else {
-        return assembler.give(Action::Errno(Errno::EPERM));
-    };
-    let yes = assembler.give(Action::Allow);
-    let Some(guard) = allowance.guard() else {
-        return yes;
-    };
-    let no = assembler.give(Action::Errno(guard.otherwise()));
-    any_of(assembler, guard.alternatives(), Exits { yes, no })
+    /// Code for one call: denials in order, then the allowance. Built from its end backwards.
+    fn rule(&mut self, name: &str) -> Label {
+        let denials: Vec<_> = self.profile.denials_on(self.arch, name).collect();
+        let total = denials.iter().position(|denial| denial.is_total());
+        let (partly, rest) = denials.split_at(total.unwrap_or(denials.len()));
+        let mut next = match rest.first() {
+            Some(total) => self.leaf(total.action(), total.is_quiet()),
+            None => self.allowance(name),
+        };
+        for denial in partly.iter().rev() {
+            let yes = self.leaf(denial.action(), denial.is_quiet());
+            next = any_of(&mut self.assembler, denial.when(), Exits { yes, no: next });
+        }
+        next
+    }
+
+    fn allowance(&mut self, name: &str) -> Label {
+        let Some(allowance) = self.profile.allowance_on(self.arch, name) else {
+            return self.leaf(Action::Errno(Errno::EPERM), false);
+        };
+        let action = if allowance.is_logged() {
+            Action::Log
+        } else {
+            Action::Allow
+        };
+        let yes = self.leaf(action, allowance.is_quiet());
+        let Some(guard) = allowance.guard() else {
+            return yes;
+        };
+        let no = self.leaf(Action::Errno(guard.otherwise()), allowance.is_quiet());
+        any_of(&mut self.assembler, guard.alternatives(), Exits { yes, no })
+    }
+
+    /// The end of a path, as the purpose has it.
+    fn leaf(&mut self, action: Action, quiet: bool) -> Label {
+        let action = match (self.purpose, action) {
+            (Purpose::Report, Action::Errno(_)) if !quiet => Action::Notify,
+            (Purpose::Record, Action::Allow | Action::Log) => Action::Notify,
+            (Purpose::Record, _) => Action::Allow,
+            (Purpose::Enforce | Purpose::Report, action) => action,
+        };
+        self.assembler.give(action)
+    }
 }
 
 fn any_of(assembler: &mut Assembler, alternatives: &[Vec<Condition>], exits: Exits) -> Label {

@@ -2,14 +2,26 @@
 //!
 //! Not for: profiles of the host's owner, which are files.
 
-const SHIPPED: [(&str, &str); 2] = [
+const SHIPPED: [(&str, &str); 5] = [
     (
         "agent",
         include_str!("../../../profiles/seccomp/agent.toml"),
     ),
     (
+        "build",
+        include_str!("../../../profiles/seccomp/build.toml"),
+    ),
+    (
+        "compute",
+        include_str!("../../../profiles/seccomp/compute.toml"),
+    ),
+    (
         "office",
         include_str!("../../../profiles/seccomp/office.toml"),
+    ),
+    (
+        "strict",
+        include_str!("../../../profiles/seccomp/strict.toml"),
     ),
 ];
 

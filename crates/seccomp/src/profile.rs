@@ -3,21 +3,33 @@
 //! Not for: one architecture's numbers, nor for reading files: the caller brings the text.
 
 mod conflict;
+mod cve;
+mod dropped;
 mod error;
+mod floor;
 mod group;
+mod narrow;
 mod operand;
 mod reader;
+mod rule;
 
 use model::ProfileName;
 
-use crate::action::Action;
-use crate::condition::Condition;
-use crate::errno::Errno;
+use crate::arch::Arch;
 
+pub use cve::Cve;
+pub(crate) use dropped::UNREASONED;
 pub use error::{Problem, ProfileError};
+pub use floor::{FLOOR, FloorError, Need};
+pub use rule::{Allowance, Denial, Guard, Mention};
 
 /// The format version that this reader understands.
 pub const VERSION: i64 = 1;
+/// Most profiles in a chain of `extends`, the first one included: a reviewer has to read them all.
+pub const CHAIN_MAX: usize = 4;
+/// Longest text of a profile. The longest shipped one is a tenth of it, and checks that compare
+/// each two rules stay quick.
+pub const TEXT_BYTES_MAX: usize = 256 << 10;
 
 /// A checked profile. What no rule names gets EPERM, or ENOSYS when no known kernel has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,53 +38,48 @@ pub struct Profile {
     description: String,
     allowances: Vec<Allowance>,
     denials: Vec<Denial>,
+    optional: Vec<Allowance>,
+    lineage: Vec<Origin>,
 }
 
-/// A call's name as a rule gives it, and where.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mention {
-    /// Name, as the tables hold it.
-    pub name: &'static str,
-    /// Line in the file, from 1.
-    pub line: usize,
-}
-
-/// Calls that take place, perhaps only with some arguments.
+/// A file that rules come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Allowance {
-    why: String,
-    calls: Vec<Mention>,
-    guard: Option<Guard>,
-}
-
-/// The arguments that an allowance asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Guard {
-    alternatives: Vec<Vec<Condition>>,
-    otherwise: Errno,
-}
-
-/// Calls that do not take place, perhaps only with some arguments. Denials beat allowances.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Denial {
-    why: String,
-    calls: Vec<Mention>,
-    when: Vec<Vec<Condition>>,
-    action: Action,
-    cves: Vec<String>,
+pub struct Origin {
+    /// Name of the profile in it.
+    pub name: ProfileName,
+    /// The file as the caller named it.
+    pub file: String,
 }
 
 impl Profile {
-    /// Reads a profile. `file` only names the text in errors.
+    /// Reads a profile that may extend shipped ones. `file` only names the text in errors.
     ///
     /// # Errors
     ///
     /// With file, line and key of the first defect: unknown keys and calls, duplicates, rules
-    /// without a reason, contradictions, rules that can't take effect.
+    /// without a reason, contradictions, rules that can't take effect, parents that don't exist.
     pub fn parse(file: &str, text: &str) -> Result<Self, ProfileError> {
-        let profile = reader::read(file, text)?;
-        conflict::check(file, &profile)?;
-        Ok(profile)
+        Self::parse_with(file, text, &|name| {
+            let text = crate::embedded::shipped(name.as_str())?;
+            Some((format!("shipped:{name}"), text.to_owned()))
+        })
+    }
+
+    /// Reads a profile whose parents `find` knows: it answers a name with the file to name in
+    /// errors, and its text.
+    ///
+    /// A child may take calls away (`keep`, `drop`, `[[deny]]`) and switch on what its parent
+    /// marks optional (`enable`). What the parent refuses, it refuses; what is fatal stays fatal.
+    ///
+    /// # Errors
+    ///
+    /// As [`Profile::parse`]; a defect of a parent names the parent's file.
+    pub fn parse_with(
+        file: &str,
+        text: &str,
+        find: &dyn Fn(&ProfileName) -> Option<(String, String)>,
+    ) -> Result<Self, ProfileError> {
+        reader::read(file, text, find)
     }
 
     /// The profile's name.
@@ -99,96 +106,43 @@ impl Profile {
         &self.denials
     }
 
-    /// The allowance that names the call; there is one at most.
+    /// Optional groups that are off: a child may enable them.
+    #[must_use]
+    pub fn optional(&self) -> &[Allowance] {
+        &self.optional
+    }
+
+    /// Where the rules come from: the profile itself, then its parents up to the root.
+    #[must_use]
+    pub fn lineage(&self) -> &[Origin] {
+        &self.lineage
+    }
+
+    /// The first allowance that names the call, on whichever architecture.
     #[must_use]
     pub fn allowance_of(&self, call: &str) -> Option<&Allowance> {
+        self.allowances.iter().find(|rule| rule.names(call))
+    }
+
+    /// The denials that name the call, on whichever architecture, in order: of those for one
+    /// architecture the first that applies gives the action.
+    pub fn denials_of(&self, call: &str) -> impl Iterator<Item = &Denial> {
+        self.denials.iter().filter(move |rule| rule.names(call))
+    }
+
+    /// The allowance that holds for the call on an architecture; there is one at most.
+    #[must_use]
+    pub fn allowance_on(&self, arch: Arch, call: &str) -> Option<&Allowance> {
         self.allowances
             .iter()
-            .find(|allowance| mentions(&allowance.calls, call))
+            .find(|rule| rule.names(call) && rule.holds_on(arch))
     }
 
-    /// The denials that name the call, in the file's order: the first that applies gives the
-    /// action.
-    pub fn denials_of(&self, call: &str) -> impl Iterator<Item = &Denial> {
-        self.denials
-            .iter()
-            .filter(move |denial| mentions(&denial.calls, call))
-    }
-}
-
-fn mentions(calls: &[Mention], call: &str) -> bool {
-    calls.iter().any(|mention| mention.name == call)
-}
-
-impl Allowance {
-    /// Why the calls are needed and harmless.
-    #[must_use]
-    pub fn why(&self) -> &str {
-        &self.why
-    }
-
-    /// The calls.
-    #[must_use]
-    pub fn calls(&self) -> &[Mention] {
-        &self.calls
-    }
-
-    /// The arguments asked for; `None` when any will do.
-    #[must_use]
-    pub const fn guard(&self) -> Option<&Guard> {
-        self.guard.as_ref()
-    }
-}
-
-impl Guard {
-    /// One of these must hold in full.
-    #[must_use]
-    pub fn alternatives(&self) -> &[Vec<Condition>] {
-        &self.alternatives
-    }
-
-    /// The error when none holds.
-    #[must_use]
-    pub const fn otherwise(&self) -> Errno {
-        self.otherwise
-    }
-}
-
-impl Denial {
-    /// Why the calls are refused.
-    #[must_use]
-    pub fn why(&self) -> &str {
-        &self.why
-    }
-
-    /// The calls.
-    #[must_use]
-    pub fn calls(&self) -> &[Mention] {
-        &self.calls
-    }
-
-    /// The denial applies when one of these holds in full; empty when it always applies.
-    #[must_use]
-    pub fn when(&self) -> &[Vec<Condition>] {
-        &self.when
-    }
-
-    /// Whether the denial applies whatever the arguments are.
-    #[must_use]
-    pub fn is_total(&self) -> bool {
-        self.when.is_empty()
-    }
-
-    /// What happens instead.
-    #[must_use]
-    pub const fn action(&self) -> Action {
-        self.action
-    }
-
-    /// Vulnerabilities that the denial keeps out of reach.
-    #[must_use]
-    pub fn cves(&self) -> &[String] {
-        &self.cves
+    /// The denials that hold for the call on an architecture, in order: the first that applies
+    /// gives the action.
+    pub fn denials_on(&self, arch: Arch, call: &str) -> impl Iterator<Item = &Denial> {
+        self.denials_of(call)
+            .filter(move |rule| rule.holds_on(arch))
     }
 }
 

@@ -6,9 +6,18 @@ use crate::action::Action;
 use crate::arch::Arch;
 use crate::condition::{ARGUMENTS, Condition};
 use crate::data::Data;
+use crate::descriptor::RECORD_DESCRIPTOR;
 use crate::errno::Errno;
-use crate::profile::{Allowance, Profile};
+use crate::profile::{Allowance, Denial, Profile};
+use crate::purpose::Purpose;
 use crate::syscalls;
+
+/// What the rules say of a call, before the program's purpose comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Ruling {
+    action: Action,
+    quiet: bool,
+}
 
 /// The action of `profile` on `arch` for a call.
 ///
@@ -17,36 +26,74 @@ use crate::syscalls;
 /// the allowance. What no rule names gets EPERM.
 #[must_use]
 pub fn verdict(profile: &Profile, arch: Arch, call: &Data) -> Action {
+    verdict_for(profile, arch, call, Purpose::Enforce)
+}
+
+/// The action that a program for `purpose` takes, as [`Purpose`] describes it.
+#[must_use]
+pub fn verdict_for(profile: &Profile, arch: Arch, call: &Data, purpose: Purpose) -> Action {
     let second_abi = arch.foreign_abi_bit().unwrap_or(0);
     if call.arch != arch.audit() || call.number & second_abi != 0 {
         return Action::KillProcess;
     }
-    match syscalls::name(arch, call.number) {
-        Some(name) => judge(profile, name, &call.arguments),
-        None => Action::Errno(Errno::ENOSYS),
+    let Some(name) = syscalls::name(arch, call.number) else {
+        return match purpose {
+            Purpose::Enforce | Purpose::Report => Action::Errno(Errno::ENOSYS),
+            Purpose::Record => Action::Allow,
+        };
+    };
+    let ruling = judge(profile, arch, name, &call.arguments);
+    match purpose {
+        Purpose::Enforce => ruling.action,
+        Purpose::Report => reported(ruling),
+        Purpose::Record if ruling.action.permits() && !hands_over(name, call) => Action::Notify,
+        Purpose::Record => Action::Allow,
     }
 }
 
-fn judge(profile: &Profile, name: &str, arguments: &[u64; ARGUMENTS]) -> Action {
-    let denial = profile
-        .denials_of(name)
-        .find(|denial| denial.is_total() || any_holds(denial.when(), arguments));
-    if let Some(denial) = denial {
-        return denial.action();
+const fn reported(ruling: Ruling) -> Action {
+    match ruling {
+        Ruling {
+            action: Action::Errno(_),
+            quiet: false,
+        } => Action::Notify,
+        Ruling { action, .. } => action,
     }
-    profile
-        .allowance_of(name)
-        .map_or(Action::Errno(Errno::EPERM), |allowance| {
-            admit(allowance, arguments)
-        })
 }
 
-fn admit(allowance: &Allowance, arguments: &[u64; ARGUMENTS]) -> Action {
-    match allowance.guard() {
+fn hands_over(name: &str, call: &Data) -> bool {
+    let [first, ..] = call.arguments;
+    name == "sendmsg" && first & 0xFFFF_FFFF == u64::from(RECORD_DESCRIPTOR)
+}
+
+fn judge(profile: &Profile, arch: Arch, name: &str, arguments: &[u64; ARGUMENTS]) -> Ruling {
+    let applies = |denial: &&Denial| denial.is_total() || any_holds(denial.when(), arguments);
+    if let Some(denial) = profile.denials_on(arch, name).find(applies) {
+        return Ruling {
+            action: denial.action(),
+            quiet: denial.is_quiet(),
+        };
+    }
+    match profile.allowance_on(arch, name) {
+        Some(allowance) => admit(allowance, arguments),
+        None => Ruling {
+            action: Action::Errno(Errno::EPERM),
+            quiet: false,
+        },
+    }
+}
+
+fn admit(allowance: &Allowance, arguments: &[u64; ARGUMENTS]) -> Ruling {
+    let action = match allowance.guard() {
         Some(guard) if !any_holds(guard.alternatives(), arguments) => {
             Action::Errno(guard.otherwise())
         }
+        _ if allowance.is_logged() => Action::Log,
         _ => Action::Allow,
+    };
+    Ruling {
+        action,
+        quiet: allowance.is_quiet(),
     }
 }
 

@@ -59,6 +59,11 @@ impl Assembler {
 
     /// Code that changes the accumulator and goes on at `next`.
     pub(super) fn then(&mut self, code: u16, k: u32, next: Label) -> Label {
+        let ends = |at: &Instruction| at.code == operation::RETURN;
+        if self.reversed.get(next.0).is_some_and(ends) {
+            // Our returns carry constants, so nothing would read the accumulator.
+            return next;
+        }
         self.once(Step::Then(code, k, next), |this| {
             if this.distance(next) > 0 {
                 this.jump(next);

@@ -2,8 +2,9 @@
 //!
 //! Not for: profiles that are sound but too long to compile.
 
-use model::IdError;
+use model::{IdError, ProfileName};
 
+use crate::arch::{Arch, ArchError};
 use crate::errno::ErrnoError;
 
 /// A defect with its place.
@@ -42,6 +43,12 @@ pub enum Problem {
     /// Not an error number that a profile may use.
     #[error(transparent)]
     Errno(#[from] ErrnoError),
+    /// Not an architecture that filters are made for.
+    #[error(transparent)]
+    Arch(#[from] ArchError),
+    /// Longer than any reviewer would read.
+    #[error("is longer than {} bytes", super::TEXT_BYTES_MAX)]
+    TooLong,
     /// A text that must say something is blank.
     #[error("is blank: say why, or what for")]
     Blank,
@@ -76,8 +83,8 @@ pub enum Problem {
         /// Name of the call.
         call: &'static str,
     },
-    /// Neither errno nor kill, or both.
-    #[error("a denial needs exactly one of `errno = \"...\"` and `kill = true`")]
+    /// None of the actions, or several.
+    #[error("a denial needs exactly one of `errno = \"...\"`, `kill = true` and `trap = true`")]
     Action,
     /// `when` without `otherwise`, or the other way round.
     #[error("`when` and `otherwise` belong together in an allow rule")]
@@ -122,5 +129,85 @@ pub enum Problem {
     Cve {
         /// The text, cut to 64 characters.
         given: String,
+    },
+    /// Not a date.
+    #[error("{given:?} is not a date such as 2026-04 or 2026-04-29")]
+    Date {
+        /// The text, cut to 64 characters.
+        given: String,
+    },
+    /// Not a name of an optional group.
+    #[error("{given:?} is not a group name: lower-case letters, digits and -, at most 32")]
+    GroupName {
+        /// The text, cut to 64 characters.
+        given: String,
+    },
+    /// An architecture comes twice.
+    #[error("{arch} comes twice")]
+    RepeatedArch {
+        /// The architecture.
+        arch: Arch,
+    },
+    /// The rule is for other architectures than the call.
+    #[error("{call} exists on no architecture that this rule is for")]
+    OtherArch {
+        /// Name of the call.
+        call: &'static str,
+    },
+    /// Neither rules nor a parent that has some.
+    #[error("a profile needs [[allow]] rules, or `extends`")]
+    NoRules,
+    /// A change to a parent that isn't there.
+    #[error("changes a parent's rules: it needs `extends`")]
+    NoParent,
+    /// A child that allows something.
+    #[error(
+        "a profile that extends another may only take away: use keep, drop or [[deny]], or `enable` for what the parent marks optional"
+    )]
+    Widens,
+    /// Nobody knows the parent.
+    #[error("there is no seccomp profile {name}")]
+    UnknownParent {
+        /// The parent.
+        name: ProfileName,
+    },
+    /// The file of the parent holds another profile.
+    #[error("the file of that name holds the profile {found}")]
+    ParentName {
+        /// The profile in the file.
+        found: ProfileName,
+    },
+    /// A profile extends itself, perhaps through others.
+    #[error("{name} extends itself")]
+    Cycle {
+        /// The profile.
+        name: ProfileName,
+    },
+    /// Too many parents.
+    #[error("more than {} profiles extend each other", super::CHAIN_MAX)]
+    TooDeep,
+    /// No such optional group.
+    #[error("the parent has no optional group {group:?} that is off; it has: {known}")]
+    UnknownGroup {
+        /// The text, cut to 64 characters.
+        group: Box<str>,
+        /// The groups there are, with commas.
+        known: Box<str>,
+    },
+    /// `keep`, `drop` or a partial denial of a call that is refused anyway.
+    #[error("{call} is not allowed by the parent, so this changes nothing")]
+    NotAllowed {
+        /// Name of the call.
+        call: &'static str,
+    },
+    /// The parent refuses it for the same arguments.
+    #[error("{call} is refused for the same arguments in {file}:{line} already")]
+    Inherited {
+        /// Name of the call.
+        call: &'static str,
+        /// The file of that rule.
+        file: Box<str>,
+        /// Its line there.
+        line: usize,
     },
 }

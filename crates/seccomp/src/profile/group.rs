@@ -6,14 +6,20 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::action::Action;
+use crate::arch::Arch;
 use crate::condition::Condition;
 use crate::errno::Errno;
 use crate::syscalls;
 
+use super::cve::RawCve;
 use super::error::{Problem, ProfileError};
 use super::operand::RawCondition;
-use super::reader::{Outcome, Source, not_empty, prose};
+use super::reader::{Names, Outcome, Source, cut, not_empty, prose};
+use super::rule::Head;
 use super::{Allowance, Denial, Guard, Mention};
+
+/// Longest name of an optional group: it is typed on command lines.
+const GROUP_NAME_MAX: usize = 32;
 
 /// Alternatives of conditions that must hold together.
 type When = Spanned<Vec<Spanned<Vec<Spanned<RawCondition>>>>>;
@@ -22,7 +28,13 @@ type When = Spanned<Vec<Spanned<Vec<Spanned<RawCondition>>>>>;
 #[serde(deny_unknown_fields)]
 pub(super) struct RawAllow {
     why: Spanned<String>,
-    calls: Spanned<Vec<Spanned<String>>>,
+    calls: Names,
+    arch: Option<Names>,
+    #[serde(default)]
+    quiet: bool,
+    #[serde(default)]
+    log: bool,
+    optional: Option<Spanned<String>>,
     when: Option<When>,
     otherwise: Option<Spanned<String>>,
 }
@@ -31,20 +43,36 @@ pub(super) struct RawAllow {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawDeny {
     why: Spanned<String>,
-    calls: Spanned<Vec<Spanned<String>>>,
+    calls: Names,
+    arch: Option<Names>,
+    #[serde(default)]
+    quiet: bool,
     when: Option<When>,
     errno: Option<Spanned<String>>,
-    kill: Option<Spanned<bool>>,
+    kill: Option<bool>,
+    trap: Option<bool>,
     #[serde(default)]
-    cves: Vec<Spanned<String>>,
+    cves: Vec<RawCve>,
 }
 
 impl RawAllow {
     pub(super) fn checked(&self, source: Source<'_>) -> Result<Allowance, ProfileError> {
-        Ok(Allowance {
+        let head = Head {
             why: source.take(&self.why, "allow.why", prose)?,
+            arches: arches(source, self.arch.as_ref(), "allow.arch")?,
             calls: mentions(source, &self.calls, "allow.calls")?,
+            quiet: self.quiet,
+            file: source.file().clone(),
+        };
+        present(source, &self.calls, &head, "allow.calls")?;
+        Ok(Allowance {
+            head,
             guard: self.guard(source)?,
+            logged: self.log,
+            group: match &self.optional {
+                Some(name) => Some(source.take(name, "allow.optional", group)?),
+                None => None,
+            },
         })
     }
 
@@ -65,9 +93,16 @@ impl RawAllow {
 
 impl RawDeny {
     pub(super) fn checked(&self, source: Source<'_>) -> Result<Denial, ProfileError> {
-        Ok(Denial {
+        let head = Head {
             why: source.take(&self.why, "deny.why", prose)?,
+            arches: arches(source, self.arch.as_ref(), "deny.arch")?,
             calls: mentions(source, &self.calls, "deny.calls")?,
+            quiet: self.quiet,
+            file: source.file().clone(),
+        };
+        present(source, &self.calls, &head, "deny.calls")?;
+        Ok(Denial {
+            head,
             when: match &self.when {
                 Some(when) => alternatives(source, when, "deny.when")?,
                 None => Vec::new(),
@@ -76,23 +111,28 @@ impl RawDeny {
             cves: self
                 .cves
                 .iter()
-                .map(|given| source.take(given, "deny.cves", cve))
+                .map(|given| given.checked(source))
                 .collect::<Result<_, _>>()?,
         })
     }
 
     fn action(&self, source: Source<'_>) -> Result<Action, ProfileError> {
-        match (&self.errno, &self.kill) {
-            (Some(given), None) => Ok(Action::Errno(source.take(given, "deny.errno", errno)?)),
-            (None, Some(kill)) if *kill.get_ref() => Ok(Action::KillProcess),
+        let (kill, trap) = (self.kill == Some(true), self.trap == Some(true));
+        match (&self.errno, kill, trap) {
+            (Some(given), false, false) => {
+                Ok(Action::Errno(source.take(given, "deny.errno", errno)?))
+            }
+            (None, true, false) => Ok(Action::KillProcess),
+            (None, false, true) => Ok(Action::Trap),
             _ => Err(source.error(self.why.span(), "deny", Problem::Action)),
         }
     }
 }
 
-fn mentions(
+/// The calls of a list, each with its line.
+pub(super) fn mentions(
     source: Source<'_>,
-    calls: &Spanned<Vec<Spanned<String>>>,
+    calls: &Names,
     key: &str,
 ) -> Result<Vec<Mention>, ProfileError> {
     source.take(calls, key, not_empty)?;
@@ -103,6 +143,40 @@ fn mentions(
         })
     };
     calls.get_ref().iter().map(mention).collect()
+}
+
+fn arches(source: Source<'_>, given: Option<&Names>, key: &str) -> Result<Vec<Arch>, ProfileError> {
+    let Some(given) = given else {
+        return Ok(Arch::ALL.to_vec());
+    };
+    source.take(given, key, not_empty)?;
+    let mut arches = Vec::new();
+    for name in given.get_ref() {
+        let arch = source.take(name, key, |name| Ok(name.parse::<Arch>()?))?;
+        if arches.contains(&arch) {
+            return Err(source.error(name.span(), key, Problem::RepeatedArch { arch }));
+        }
+        arches.push(arch);
+    }
+    arches.sort_unstable();
+    Ok(arches)
+}
+
+/// A rule for some architectures names calls that one of them has.
+fn present(source: Source<'_>, calls: &Names, head: &Head, key: &str) -> Result<(), ProfileError> {
+    let missing = |call: &str| {
+        let has = |arch: &Arch| syscalls::number(*arch, call).is_some();
+        !head.arches.iter().any(has)
+    };
+    let found = head
+        .calls
+        .iter()
+        .zip(calls.get_ref())
+        .find(|(mention, _)| missing(mention.name));
+    found.map_or(Ok(()), |(mention, given)| {
+        let call = mention.name;
+        Err(source.error(given.span(), key, Problem::OtherArch { call }))
+    })
 }
 
 fn alternatives(
@@ -131,30 +205,23 @@ fn errno(given: &String) -> Outcome<Errno> {
     clippy::ptr_arg,
     reason = "passed as a function to Source::take, whose values are Strings"
 )]
-fn known(given: &String) -> Outcome<&'static str> {
+pub(super) fn known(given: &String) -> Outcome<&'static str> {
     syscalls::canonical(given).ok_or_else(|| Problem::UnknownCall { call: cut(given) })
 }
 
-/// `CVE-`, four digits, `-`, at least four digits.
+/// Lower-case letters, digits and hyphens, a letter first.
 #[expect(
     clippy::ptr_arg,
     reason = "passed as a function to Source::take, whose values are Strings"
 )]
-fn cve(given: &String) -> Outcome<String> {
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let sound = given
-        .strip_prefix("CVE-")
-        .and_then(|rest| rest.split_once('-'))
-        .is_some_and(|(year, number)| {
-            year.len() == 4 && (4..=7).contains(&number.len()) && digits(year) && digits(number)
-        });
+fn group(given: &String) -> Outcome<String> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let sound = given.len() <= GROUP_NAME_MAX
+        && given.bytes().all(plain)
+        && given.starts_with(|first: char| first.is_ascii_lowercase());
     if sound {
         Ok(given.clone())
     } else {
-        Err(Problem::Cve { given: cut(given) })
+        Err(Problem::GroupName { given: cut(given) })
     }
-}
-
-fn cut(given: &str) -> String {
-    given.chars().take(64).collect()
 }

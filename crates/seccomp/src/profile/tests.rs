@@ -2,7 +2,11 @@
 //!
 //! Not for: what sound profiles decide.
 
+mod family;
+
 use super::*;
+use crate::action::Action;
+use crate::errno::Errno;
 
 const HEAD: &str = "version = 1\nname = \"t\"\ndescription = \"d\"\n";
 const READ: &str = "[[allow]]\nwhy = \"w\"\ncalls = [\"read\", \"ioctl\"]\n";
@@ -55,7 +59,7 @@ fn reads_every_form_of_rule() {
         ),
         deny(
             "ioctl",
-            "errno = \"EACCES\"\ncves = [\"CVE-2019-7303\"]\nwhen = [[{ arg = 1, width = 32, in = [3, 1] }]]\n"
+            "errno = \"EACCES\"\ncves = [{ id = \"CVE-2019-7303\", published = \"2019-03\", what = \"w\" }]\nwhen = [[{ arg = 1, width = 32, in = [3, 1] }]]\n"
         ),
         deny("ptrace", "kill = true\n"),
     ));
@@ -162,8 +166,11 @@ fn refuses_rules_without_reason_calls_or_action() {
             "4: deny.errno: errno \"EWHAT\"",
         ),
         (
-            &deny("ptrace", "kill = true\ncves = [\"CVE-19-1\"]\n"),
-            "5: deny.cves: \"CVE-19-1\"",
+            &deny(
+                "ptrace",
+                "kill = true\ncves = [{ id = \"CVE-19-1\", published = \"2019-03\", what = \"w\" }]\n",
+            ),
+            "5: deny.cves.id: \"CVE-19-1\"",
         ),
         (
             &allow("clone", "otherwise = \"EPERM\"\n"),
@@ -282,4 +289,90 @@ fn refuses_rules_that_repeat_or_contradict_each_other_or_never_apply() {
         assert!(found.starts_with(expected), "{found}");
     }
     accepted(&(ioctl(one) + &ioctl(two)));
+}
+
+#[test]
+fn reads_architectures_logging_trapping_and_quiet_rules() {
+    let profile = accepted(&format!(
+        "{}{}{}{}",
+        allow("write", "arch = [\"x86_64\"]\nlog = true\n"),
+        allow("write", "arch = [\"aarch64\"]\nquiet = true\n"),
+        deny("ptrace", "trap = true\nquiet = true\n"),
+        allow("modify_ldt", ""),
+    ));
+    let on = |arch| profile.allowance_on(arch, "write").unwrap();
+    assert!(on(Arch::X86_64).is_logged() && !on(Arch::X86_64).is_quiet());
+    assert!(on(Arch::Aarch64).is_quiet() && !on(Arch::Aarch64).is_logged());
+    assert_eq!(on(Arch::Aarch64).arches(), [Arch::Aarch64]);
+    let denial = profile.denials_of("ptrace").next().unwrap();
+    assert!(denial.is_quiet() && denial.action() == Action::Trap);
+    assert_eq!(denial.file(), "t.toml");
+}
+
+#[test]
+fn refuses_wrong_architectures_groups_dates_and_actions() {
+    for (rule, expected) in [
+        (
+            allow("write", "arch = [\"mips\"]\n"),
+            "4: allow.arch: architecture \"mips\"",
+        ),
+        (allow("write", "arch = []\n"), "4: allow.arch: is empty"),
+        (
+            allow("write", "arch = [\"x86_64\", \"x86_64\"]\n"),
+            "4: allow.arch: x86_64 comes twice",
+        ),
+        (
+            allow("modify_ldt", "arch = [\"aarch64\"]\n"),
+            "3: allow.calls: modify_ldt exists on no architecture that this rule is for",
+        ),
+        (
+            allow("write", "") + &allow("write", "arch = [\"aarch64\"]\n"),
+            "6: allow.calls: write is named with the same effect on line 9",
+        ),
+        (
+            allow("write", "optional = \"De bug\"\n"),
+            "4: allow.optional: \"De bug\" is not a group name",
+        ),
+        (
+            deny("ptrace", "trap = true\nkill = true\n"),
+            "2: deny: a denial needs exactly one",
+        ),
+        (
+            deny(
+                "ptrace",
+                "kill = true\ncves = [{ id = \"CVE-2019-13272\", published = \"2019-13\", what = \"w\" }]\n",
+            ),
+            "5: deny.cves.published: \"2019-13\" is not a date",
+        ),
+        (
+            deny(
+                "ptrace",
+                "kill = true\ncves = [{ id = \"CVE-2019-13272\", published = \"2019-07-17\", what = \"\" }]\n",
+            ),
+            "5: deny.cves.what: is blank",
+        ),
+    ] {
+        let found = refused(&rule);
+        assert!(found.starts_with(expected), "{found}");
+    }
+    let optional = allow("ptrace", "optional = \"debug\"\n");
+    accepted(&(optional + &deny("ptrace", "kill = true\n")));
+}
+
+#[test]
+fn refuses_a_text_that_nobody_would_read_and_one_without_rules() {
+    let filler = "# filler\n".repeat(TEXT_BYTES_MAX / 9 + 1);
+    let error = Profile::parse("t.toml", &format!("{HEAD}{READ}{filler}")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "t.toml:1: file: is longer than 262144 bytes"
+    );
+    let error = Profile::parse("t.toml", HEAD).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .starts_with("t.toml:2: allow: a profile needs [[allow]] rules"),
+        "{error}"
+    );
+    assert!(Profile::parse("t.toml", &format!("{HEAD}{READ}# filler\n")).is_ok());
 }

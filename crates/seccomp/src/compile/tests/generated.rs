@@ -13,6 +13,7 @@ use seccompiler::{
 use super::*;
 use crate::profile::Problem;
 use crate::program::Instruction;
+use crate::verdict::verdict;
 
 const CALLS: [&str; 8] = [
     "read",
@@ -88,6 +89,17 @@ fn rules(call: &'static str) -> impl Strategy<Value = String> {
         })
     };
     let total = errno().prop_map(move |errno| format!("{}errno = \"{errno}\"\n", head("deny")));
+    let trapped = || Just(format!("{}trap = true\n", head("deny")));
+    let logged = || plain().prop_map(|rule| rule + "log = true\n");
+    let quiet = (when(), errno()).prop_map(move |(when, errno)| {
+        format!("{}{when}errno = \"{errno}\"\nquiet = true\n", head("deny"))
+    });
+    let optional = (plain(), any::<bool>()).prop_map(move |(rule, denied)| {
+        let denial = format!("{}errno = \"EPERM\"\n", head("deny"));
+        rule + "optional = \"extra\"\n" + if denied { &denial } else { "" }
+    });
+    let by_arch = (plain(), guarded())
+        .prop_map(|(one, other)| one + "arch = [\"x86_64\"]\n" + &other + "arch = [\"aarch64\"]\n");
     let fatal = when().prop_map(move |when| format!("{}{when}kill = true\n", head("deny")));
     let partly = || {
         (when(), errno())
@@ -99,25 +111,72 @@ fn rules(call: &'static str) -> impl Strategy<Value = String> {
         total,
         (some(), fatal).prop_map(|(a, b)| a + &b),
         (some(), partly(), partly()).prop_map(|(a, b, c)| a + &b + &c),
+        trapped(),
+        (logged(), quiet).prop_map(|(a, b)| a + &b),
+        optional,
+        by_arch,
         Just(String::new()),
     ]
 }
 
-fn profile() -> impl Strategy<Value = Profile> {
-    let texts: Vec<_> = CALLS.into_iter().map(rules).collect();
-    texts.prop_filter_map("rules that repeat each other", |rules| {
-        let text = format!(
+fn one_of<T: Copy + std::fmt::Debug + 'static, const N: usize>(
+    all: [T; N],
+) -> impl Strategy<Value = T> {
+    prop::sample::select(all.to_vec())
+}
+
+/// A profile and one that extends it.
+fn family() -> impl Strategy<Value = (Profile, Profile)> {
+    let change = (
+        0..3_u8,
+        prop::collection::btree_set(0..CALLS.len(), 1..3),
+        when(),
+    );
+    (texts(), change, any::<bool>()).prop_filter_map(
+        "a change that changes nothing",
+        |(text, (kind, calls, when), enable)| {
+            let parent = Profile::parse("made", &text).ok()?;
+            let calls: Vec<&str> = calls.into_iter().map(|index| CALLS[index]).collect();
+            let deny = "[[deny]]\nwhy = \"w\"\nerrno = \"EACCES\"\n";
+            let change = match kind {
+                0 => format!("drop = {calls:?}\n"),
+                1 => format!("keep = {calls:?}\n"),
+                _ => format!("{deny}calls = {calls:?}\n{when}"),
+            };
+            let enable = if enable { "enable = [\"extra\"]\n" } else { "" };
+            let child = format!(
+                "version = 1\nname = \"child\"\ndescription = \"d\"\nextends = \"made\"\n{enable}{change}"
+            );
+            let child = Profile::parse_with("child", &child, &|_| {
+                Some(("made".to_owned(), text.clone()))
+            });
+            Some((parent, child.ok()?))
+        },
+    )
+}
+
+fn texts() -> impl Strategy<Value = String> {
+    let rules: Vec<_> = CALLS.into_iter().map(rules).collect();
+    rules.prop_map(|rules| {
+        format!(
             "version = 1\nname = \"made\"\ndescription = \"d\"\n[[allow]]\nwhy = \"w\"\ncalls = [\"exit\"]\n{}",
             rules.concat()
-        );
-        match Profile::parse("made", &text) {
-            Ok(profile) => Some(profile),
-            Err(error) => {
-                let repeats =
-                    matches!(error.problem, Problem::Duplicate { .. } | Problem::Contradiction { .. });
-                assert!(repeats, "{error}\n{text}");
-                None
-            }
+        )
+    })
+}
+
+fn profile() -> impl Strategy<Value = Profile> {
+    texts().prop_filter_map("rules that repeat each other", |text| match Profile::parse(
+        "made", &text,
+    ) {
+        Ok(profile) => Some(profile),
+        Err(error) => {
+            let repeats = matches!(
+                error.problem,
+                Problem::Duplicate { .. } | Problem::Contradiction { .. }
+            );
+            assert!(repeats, "{error}\n{text}");
+            None
         }
     })
 }
@@ -126,13 +185,38 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 96, ..ProptestConfig::default() })]
 
     #[test]
-    fn generated_profiles_agree_with_the_model(profile in profile(), aarch64: bool) {
-        let arch = Arch::ALL[usize::from(aarch64)];
-        let program = compile(&profile, arch).unwrap();
+    fn generated_profiles_agree_with_the_model(
+        profile in profile(), arch in one_of(Arch::ALL), purpose in one_of(Purpose::ALL),
+    ) {
+        let subject = Subject::new(profile, arch, purpose);
         for (number, name) in syscalls::calls(arch) {
-            let lists = corpus::arguments(&profile, name);
+            let lists = corpus::arguments(&subject.profile, name);
             for arguments in lists.iter().step_by(lists.len().div_ceil(400)) {
-                agree(&profile, arch, &program, &Data::new(arch, number, *arguments));
+                subject.agree(&Data::new(arch, number, *arguments));
+            }
+        }
+    }
+
+    #[test]
+    fn generated_children_agree_with_the_model_and_only_take_away(
+        (parent, child) in family(), arch in one_of(Arch::ALL), purpose in one_of(Purpose::ALL),
+    ) {
+        let subject = Subject::new(child, arch, purpose);
+        for (number, name) in syscalls::calls(arch) {
+            let lists = corpus::arguments(&subject.profile, name);
+            for arguments in lists.iter().step_by(lists.len().div_ceil(400)) {
+                let call = Data::new(arch, number, *arguments);
+                subject.agree(&call);
+                let (above, below) =
+                    (verdict(&parent, arch, &call), verdict(&subject.profile, arch, &call));
+                // Unless it switched on the group that has the call.
+                let enabled = subject
+                    .profile
+                    .allowance_on(arch, name)
+                    .is_some_and(|rule| rule.group().is_some());
+                prop_assert!(above.permits() || !below.permits() || enabled, "{name} {above} {below}");
+                let deadly = matches!(above, Action::KillProcess | Action::Trap);
+                prop_assert!(!deadly || above == below, "{name} {above} {below}");
             }
         }
     }

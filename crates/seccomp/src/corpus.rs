@@ -1,17 +1,21 @@
-//! Argument values around every boundary that a profile's conditions draw.
+//! Calls that try a profile where it could be wrong: argument values around every boundary that its
+//! conditions draw, in both halves of the register.
 //!
-//! Not for: expectations; the model has them.
+//! Not for: expectations, which `verdict` has, nor for proving by classes, which `classes` does.
+//! Whoever checks a program against the model or the kernel takes the calls from here.
 
 use std::collections::BTreeSet;
 
 use crate::condition::{ARGUMENTS, Condition, Test};
 use crate::profile::Profile;
 
-/// Most argument lists for one call. More are thinned out evenly.
+/// Most argument lists for one call, so that a proof ends in seconds. More are thinned out evenly.
 const LISTS_MAX: usize = 40_000;
 
-/// Argument lists for a call; a single one when no rule looks at its arguments.
-pub(super) fn arguments(profile: &Profile, name: &str) -> Vec<[u64; ARGUMENTS]> {
+/// Argument lists for a call; a single one when no rule looks at its arguments. The same profile
+/// gives the same lists.
+#[must_use]
+pub fn arguments(profile: &Profile, name: &str) -> Vec<[u64; ARGUMENTS]> {
     let mut lists = vec![[0x5A5A_5A5A_A5A5_A5A5; ARGUMENTS]];
     for index in 0..ARGUMENTS {
         let values = values(profile, name, index);
@@ -29,7 +33,9 @@ pub(super) fn arguments(profile: &Profile, name: &str) -> Vec<[u64; ARGUMENTS]> 
 }
 
 fn with(mut list: [u64; ARGUMENTS], index: usize, value: u64) -> [u64; ARGUMENTS] {
-    list[index] = value;
+    if let Some(argument) = list.get_mut(index) {
+        *argument = value;
+    }
     list
 }
 

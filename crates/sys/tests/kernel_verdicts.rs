@@ -1,0 +1,276 @@
+//! The shipped seccomp profiles under the real kernel: for each call of the proof's corpus it must
+//! answer as the model says.
+//!
+//! Not for: the proof itself, which runs in an interpreter (`seccomp`). Nothing that is tried here
+//! takes place: beneath the program under test lies one that refuses all calls with an error that no
+//! profile uses, and of two refusals the newer program's counts (`seccomp(2)`).
+
+#![expect(unsafe_code, reason = "forks and makes raw system calls")]
+#![expect(
+    clippy::expect_used,
+    reason = "what a helper of a test can't do is a failure of the test"
+)]
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::AsRawFd;
+
+use seccomp::{Action, Arch, Data, Profile, Purpose, corpus, syscalls};
+use sheriff_sys as sys;
+use sys::filter::Instruction;
+
+/// `EHWPOISON`: what the program beneath answers, and no profile.
+const PERMITTED: u16 = 133;
+/// In the last argument of a call of the test's own: the program beneath lets it through.
+const OWN: u32 = 0x5EC0_C0DE;
+/// Numbers as the profiles' proof has them.
+const NUMBERS: std::ops::Range<u32> = 0..1024;
+/// Calls of the kernel's own trampolines: newer kernels ask no filter about them, and whoever makes
+/// them elsewhere gets SIGILL (Linux 6.14 and 6.17).
+const UNFILTERED: [&str; 2] = ["uretprobe", "uprobe"];
+/// A program for recording lets nothing pass without a listener, not even this test's own calls.
+const TESTED: [Purpose; 2] = [Purpose::Enforce, Purpose::Report];
+/// The answer to a call that was tried; 0 if it took place.
+type Answer = u16;
+type Call = (u32, [u64; 6]);
+
+fn own_arch() -> Arch {
+    Arch::native().expect("tests run where filters can be made")
+}
+
+fn profiles() -> impl Iterator<Item = Profile> {
+    seccomp::embedded::names().map(|name| {
+        let text = seccomp::shipped(name).expect("a listed profile exists");
+        Profile::parse(name, text).expect("shipped profiles are sound")
+    })
+}
+
+fn program(profile: &Profile, purpose: Purpose) -> Vec<Instruction> {
+    let program = seccomp::compile_for(profile, own_arch(), purpose).expect("short enough");
+    let instructions = program.instructions().iter();
+    instructions
+        .map(|one| instruction(one.code, one.jt, one.jf, one.k))
+        .collect()
+}
+
+const fn instruction(code: u16, jt: u8, jf: u8, k: u32) -> Instruction {
+    Instruction { code, jt, jf, k }
+}
+
+/// Refuses all calls but the test's own and the installing of one more program.
+fn beneath() -> Vec<Instruction> {
+    const LOAD: u16 = 0x20;
+    const EQUAL: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    let seccomp = syscalls::number(own_arch(), "seccomp").expect("the table has it");
+    vec![
+        instruction(LOAD, 0, 0, 56), // the last argument's low half
+        instruction(EQUAL, 6, 0, OWN),
+        instruction(LOAD, 0, 0, 0), // the number
+        instruction(EQUAL, 0, 5, seccomp),
+        instruction(LOAD, 0, 0, 16),
+        instruction(EQUAL, 0, 3, libc::SECCOMP_SET_MODE_FILTER),
+        instruction(LOAD, 0, 0, 24),
+        instruction(EQUAL, 0, 1, 2), // SECCOMP_FILTER_FLAG_LOG
+        instruction(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
+        instruction(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | u32::from(PERMITTED)),
+    ]
+}
+
+/// Every number with plain arguments, and every call of the architecture with those at the
+/// boundaries of the profile's conditions.
+fn calls(profile: &Profile) -> Vec<Call> {
+    let plain = [[0; 6], [u64::MAX; 6], [6, 5, 4, 3, 2, 1]];
+    let numbers = NUMBERS.flat_map(|number| plain.map(|arguments| (number, arguments)));
+    let boundaries = syscalls::calls(own_arch()).flat_map(|(number, name)| {
+        let lists = corpus::arguments(profile, name);
+        lists.into_iter().map(move |arguments| (number, arguments))
+    });
+    let filtered = |(number, _): &Call| {
+        let name = syscalls::name(own_arch(), *number);
+        name.is_none_or(|name| !UNFILTERED.contains(&name))
+    };
+    numbers.chain(boundaries).filter(filtered).collect()
+}
+
+/// One raw call; the error, or 0.
+fn attempt(number: u32, arguments: [u64; 6]) -> Answer {
+    let [a, b, c, d, e, f] = arguments;
+    // SAFETY: the program beneath refuses the call, or it is one of `own`, which pass valid memory.
+    let code = unsafe { libc::syscall(libc::c_long::from(number), a, b, c, d, e, f) };
+    let errno = std::io::Error::last_os_error().raw_os_error();
+    if code == -1 {
+        errno
+            .and_then(|errno| Answer::try_from(errno).ok())
+            .unwrap_or(Answer::MAX)
+    } else {
+        0
+    }
+}
+
+/// Runs in the child: no memory is taken or given back once the programs are installed.
+fn child(programs: &[&[Instruction]], calls: &[Call], answers: &mut [Answer], pipe: i32) -> ! {
+    let installed = sys::privileges::set_no_new_privs().is_ok()
+        && programs
+            .iter()
+            .all(|program| sys::filter::install(program).is_ok());
+    for ((number, arguments), answer) in calls.iter().zip(answers.iter_mut()) {
+        *answer = if installed {
+            attempt(*number, *arguments)
+        } else {
+            Answer::MAX
+        };
+    }
+    let (write, exit) = (number("write"), number("exit_group"));
+    let mut bytes: &[u8] = {
+        let start = answers.as_ptr().cast::<u8>();
+        // SAFETY: the answers are plain numbers, and as long as said.
+        unsafe { std::slice::from_raw_parts(start, size_of_val(answers)) }
+    };
+    while !bytes.is_empty() {
+        // SAFETY: the pointer and the length are those of a slice.
+        let written = unsafe {
+            libc::syscall(
+                write,
+                pipe,
+                bytes.as_ptr(),
+                bytes.len(),
+                0,
+                0,
+                u64::from(OWN),
+            )
+        };
+        let Some(rest) = usize::try_from(written)
+            .ok()
+            .and_then(|many| bytes.get(many..))
+        else {
+            break;
+        };
+        bytes = rest;
+    }
+    // SAFETY: ends the process.
+    unsafe { libc::syscall(exit, 0, 0, 0, 0, 0, u64::from(OWN)) };
+    // Ends in an instruction that is not permitted, if nothing else.
+    std::process::abort();
+}
+
+fn number(call: &str) -> libc::c_long {
+    let number = syscalls::number(own_arch(), call).expect("the table has it");
+    libc::c_long::from(number)
+}
+
+/// What the kernel answers to the calls under both programs.
+fn answers(program: &[Instruction], calls: &[Call]) -> Vec<Answer> {
+    let mut answers = vec![0; calls.len()];
+    let beneath = beneath();
+    let (reader, writer) = sys::readiness::pipe().expect("a pipe");
+    // SAFETY: the child makes raw calls only, on memory that was taken before.
+    let pid = unsafe { libc::fork() };
+    assert!(pid >= 0, "fork");
+    if pid == 0 {
+        child(
+            &[&beneath, program],
+            calls,
+            &mut answers,
+            writer.as_raw_fd(),
+        );
+    }
+    drop(writer);
+    let mut bytes = Vec::new();
+    File::from(reader)
+        .read_to_end(&mut bytes)
+        .expect("the pipe");
+    assert_eq!(wait(pid), Some(0));
+    let pairs = bytes.chunks_exact(2);
+    let pairs = pairs.filter_map(|pair| pair.try_into().ok());
+    pairs.map(Answer::from_ne_bytes).collect()
+}
+
+/// The exit code, or the signal that ended it, negative.
+fn wait(pid: i32) -> Option<i32> {
+    let mut status = 0;
+    // SAFETY: waits for a child of ours and writes one number.
+    let found = unsafe { libc::waitpid(pid, &raw mut status, 0) };
+    assert_eq!(found, pid);
+    if libc::WIFSIGNALED(status) {
+        return Some(-libc::WTERMSIG(status));
+    }
+    libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status))
+}
+
+#[test]
+fn the_kernel_answers_every_call_of_the_corpus_as_the_model_says() {
+    for (profile, purpose) in
+        profiles().flat_map(|profile| TESTED.map(|purpose| (profile.clone(), purpose)))
+    {
+        let calls = calls(&profile);
+        let answers = answers(&program(&profile, purpose), &calls);
+        assert_eq!(answers.len(), calls.len());
+        let mut refused = 0;
+        for ((number, arguments), answer) in calls.into_iter().zip(answers) {
+            let call = Data::new(own_arch(), number, arguments);
+            let expected = match seccomp::verdict_for(&profile, own_arch(), &call, purpose) {
+                Action::Errno(errno) => errno.number(),
+                // The refusal beneath outranks these.
+                Action::Allow | Action::Log | Action::Notify => PERMITTED,
+                deadly => panic!("{deadly} for a call of the own architecture"),
+            };
+            let shown = (profile.name(), purpose, number, arguments);
+            assert_eq!(answer, expected, "{shown:x?}");
+            refused += u32::from(answer != PERMITTED);
+        }
+        assert!(refused > 300, "{refused}");
+    }
+}
+
+/// How a child ends that installs a program and makes one call.
+fn end_of(program: Option<&[Instruction]>, call: impl FnOnce()) -> Option<i32> {
+    // SAFETY: the child installs a program, makes one call and ends.
+    let pid = unsafe { libc::fork() };
+    assert!(pid >= 0, "fork");
+    if pid == 0 {
+        let ready = program.is_none_or(|program| {
+            sys::privileges::set_no_new_privs().is_ok() && sys::filter::install(program).is_ok()
+        });
+        if ready {
+            call();
+        }
+        // SAFETY: ends the process.
+        unsafe { libc::_exit(i32::from(!ready)) };
+    }
+    wait(pid)
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn the_second_abi_and_the_foreign_one_are_fatal_where_the_native_one_is_not() {
+    let killed = Some(-libc::SIGSYS);
+    let getppid = syscalls::number(own_arch(), "getppid").expect("the table has it");
+    let plain = || {
+        attempt(getppid, [0; 6]);
+    };
+    let second = || {
+        attempt(getppid | seccomp::arch::X32_BIT, [0; 6]);
+    };
+    // SAFETY: getppid (64) of the 32-bit table takes nothing and returns a number, if there is one.
+    let foreign = || unsafe {
+        std::arch::asm!("int 0x80", inlateout("rax") 64_u64 => _, out("r8") _, out("r9") _, out("r10") _, out("r11") _);
+    };
+    // A kernel without 32-bit support ends the process by itself.
+    let unfiltered = end_of(None, foreign);
+    let foreign_end = if unfiltered == Some(0) {
+        killed
+    } else {
+        unfiltered
+    };
+    for profile in profiles() {
+        for purpose in TESTED {
+            let program = program(&profile, purpose);
+            let shown = (profile.name(), purpose);
+            assert_eq!(end_of(Some(&program), plain), Some(0), "{shown:?}");
+            assert_eq!(end_of(Some(&program), second), killed, "{shown:?}");
+            assert_eq!(end_of(Some(&program), foreign), foreign_end, "{shown:?}");
+        }
+    }
+    assert_eq!(end_of(None, second), Some(0));
+}
