@@ -69,6 +69,8 @@ pub struct SessionDetail {
     pub limits: Limits,
     /// Live meter.
     pub egress: Usage,
+    /// System calls that the seccomp program refused and reported so far.
+    pub syscalls_denied: u64,
     /// Allow rules in force, as text.
     pub allow: Vec<String>,
 }

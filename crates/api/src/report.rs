@@ -28,6 +28,8 @@ pub struct Report {
     pub memory_peak: u64,
     /// Processor time in microseconds.
     pub cpu_us: u64,
+    /// System calls that the seccomp program refused and reported.
+    pub syscalls_denied: u64,
     /// Denied requests, in order, the first [`DENIALS_MAX`].
     pub denials: Vec<Denial>,
     /// Generation of the policy in force at the end.

@@ -65,6 +65,9 @@ kinds! {
     EgressDecision = "egress.decision",
     /// An egress exchange is over; data holds `bytes_up` and `bytes_down`.
     EgressClose = "egress.close",
+    /// The jail's seccomp program refused a system call; data names the rule's reason, file and line,
+    /// and how many before it were only counted.
+    SyscallDenied = "syscall.denied",
     /// A capability was refused.
     CapabilityDenied = "capability.denied",
     /// A capability was permitted and failed.

@@ -51,6 +51,7 @@ impl Office {
         let duration_ms = session.life().duration_ms();
         session.servers().close(GATEWAY_GRACE).await;
         session.egress().close(GRACE).await;
+        self.conclude_denials(session).await;
         if let Some(report) = report::of(session, &ended, duration_ms) {
             self.record_end(session, summary(&report)).await;
             session.set_report(report);
@@ -90,6 +91,7 @@ impl Office {
             "exit": ended.record,
             "egress": totals(&saved.carried.usage),
             "kernel": report::kernel(saved.carried.kernel, &ended.counters),
+            "syscalls_denied": saved.carried.syscalls_denied,
             "unwatched": true,
         });
         let event = Event::new(Kind::SessionEnded, Principal::Sheriff);
@@ -111,6 +113,7 @@ fn summary(report: &Report) -> Value {
         "kernel": report.kernel,
         "memory_peak": report.memory_peak,
         "cpu_us": report.cpu_us,
+        "syscalls_denied": report.syscalls_denied,
         "policy_generation": report.policy_generation,
     }))
 }

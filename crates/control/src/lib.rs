@@ -7,6 +7,7 @@
 pub mod actions;
 pub mod adoption;
 mod command;
+pub mod denials;
 pub mod ending;
 mod environment;
 pub mod exec;
@@ -20,6 +21,7 @@ mod report;
 pub mod saved;
 pub mod session;
 pub mod state;
+pub mod syscalls;
 pub mod token;
 pub mod warden;
 pub mod watch;

@@ -159,6 +159,7 @@ impl Office {
                     session.set_exit(process, record);
                 }
             }
+            Notice::Denied(session, denials) => self.hear_of_denials(&session, denials),
             Notice::Adopt(session, profile, prepared) => {
                 self.adopt_or_end((session, profile, *prepared), fds);
             }
@@ -181,7 +182,8 @@ impl Office {
                 .filter(|session| session.prepared().is_some())
             {
                 let usage = session.usage();
-                let mark = (usage.requests, usage.bytes_up, usage.bytes_down);
+                let denied = session.syscall_denials().count();
+                let mark = (usage.requests, usage.bytes_up, usage.bytes_down, denied);
                 if written.insert(session.id().clone(), mark) != Some(mark) {
                     self.save(session);
                 }

@@ -13,11 +13,14 @@ use policy::{Budget, EgressPolicy, ProfileError, ProfileKind, ResolvedProfile, R
 use warrant::notice::{ProfileText, Profiles};
 
 use crate::session::{Carried, Rules};
+use crate::syscalls::SyscallRules;
 
 /// Most `--allow` and `--connect` options of one session; a longer list belongs into a profile.
 pub const RULES_MAX: usize = 256;
 /// Kind of the profiles that a session can name.
 const JAIL: &str = "jail";
+/// Kind of the profiles of system calls.
+const SECCOMP: &str = "seccomp";
 
 /// The profiles in force for whatever starts from now on.
 ///
@@ -33,10 +36,12 @@ pub struct Policies {
 
 /// All profiles of one generation.
 #[derive(Debug)]
-struct Set {
+pub(crate) struct Set {
     texts: Vec<ProfileText>,
     /// Those that a session has named: reading one takes longer than the rest of the request.
     read: Mutex<BTreeMap<ProfileName, ResolvedProfile>>,
+    /// Those of them that a refused call was looked up in.
+    seccomp: Mutex<BTreeMap<ProfileName, Arc<seccomp::Profile>>>,
     generation: u64,
 }
 
@@ -46,6 +51,7 @@ pub struct Resolved {
     policy: Arc<EgressPolicy>,
     budget: Budget,
     generation: u64,
+    syscalls: SyscallRules,
 }
 
 /// A profile, rule or limit that is none.
@@ -96,6 +102,7 @@ impl Policies {
             current: RwLock::new(Arc::new(Set {
                 texts,
                 read: Mutex::default(),
+                seccomp: Mutex::default(),
                 generation,
             })),
         }
@@ -153,7 +160,7 @@ impl Set {
         jails.map(|text| &text.name)
     }
 
-    fn resolve(&self, run: &Run) -> Result<Resolved, PolicyError> {
+    fn resolve(self: &Arc<Self>, run: &Run) -> Result<Resolved, PolicyError> {
         let profile = self.profile(&run.profile)?;
         let mut limits = profile.limits.clone();
         for limit in &run.limits {
@@ -167,6 +174,10 @@ impl Set {
             policy: Arc::new(EgressPolicy::new(self.generation, rules)?),
             budget: profile.budget,
             generation: self.generation,
+            syscalls: SyscallRules {
+                set: Arc::clone(self),
+                profile: profile.seccomp,
+            },
         })
     }
 
@@ -187,6 +198,28 @@ impl Set {
         // Bounded by the names that there are.
         read().insert(name.clone(), profile.clone());
         Ok(profile)
+    }
+
+    /// A seccomp profile with its parents. The warden has read it before, so that it can't be read
+    /// is not to be expected.
+    pub(crate) fn seccomp(&self, name: &ProfileName) -> Option<Arc<seccomp::Profile>> {
+        let read = || self.seccomp.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(profile) = read().get(name) {
+            return Some(Arc::clone(profile));
+        }
+        let find = |name: &ProfileName| {
+            let mut texts = self.texts.iter();
+            let found = texts.find(|text| text.kind == SECCOMP && text.name == *name)?;
+            Some((found.source.clone(), found.text.clone()))
+        };
+        let (source, text) = find(name)?;
+        let profile = seccomp::Profile::parse_with(&source, &text, &find);
+        let profile = profile
+            .inspect_err(|error| tracing::error!(%error, "a profile in force can't be read"))
+            .ok()?;
+        let profile = Arc::new(profile);
+        read().insert(name.clone(), Arc::clone(&profile));
+        Some(profile)
     }
 
     fn source(&self, kind: ProfileKind, name: &ProfileName) -> Result<Source, LookupError> {
@@ -222,6 +255,7 @@ impl Resolved {
             egress: egress::Session::new(spec),
             budget: self.budget,
             generation: self.generation,
+            syscalls: self.syscalls.clone(),
         }
     }
 }

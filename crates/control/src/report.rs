@@ -34,6 +34,7 @@ pub(crate) fn of(session: &Session, ended: &Ended, duration_ms: u64) -> Option<R
         limits: prepared.limits.clone(),
         memory_peak: ended.counters.memory_peak,
         cpu_us: ended.counters.cpu_us,
+        syscalls_denied: session.syscall_denials().count(),
         denials: denials.iter().take(DENIALS_MAX).map(denial).collect(),
         policy_generation: session.rules().generation,
     })

@@ -84,6 +84,7 @@ impl Saved {
             carried: Carried {
                 usage: session.usage(),
                 kernel: session.kernel(),
+                syscalls_denied: session.syscall_denials().count(),
             },
         }
     }

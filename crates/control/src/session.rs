@@ -14,8 +14,10 @@ use tasks::Group;
 use tokio::sync::{Semaphore, watch};
 use warrant::{Ended, Prepared, ProcessId};
 
+use crate::denials::SyscallDenials;
 use crate::report;
 use crate::state::{State, Transition, TransitionError};
+use crate::syscalls::SyscallRules;
 use crate::token::TokenHash;
 
 /// Most further processes (`sheriff exec`) of one session at once: each holds a client's
@@ -51,6 +53,7 @@ pub struct Session {
     facts: Facts,
     rules: Rules,
     carried: Carried,
+    denials: SyscallDenials,
     prepared: OnceLock<Prepared>,
     life: Mutex<Life>,
     gone: watch::Sender<Option<Ended>>,
@@ -62,7 +65,7 @@ pub struct Session {
     servers: Group,
 }
 
-/// What governs a session's traffic.
+/// What governs a session's traffic and system calls.
 #[derive(Debug, Clone)]
 pub struct Rules {
     /// Its traffic under this office.
@@ -71,6 +74,8 @@ pub struct Rules {
     pub budget: Budget,
     /// Generation of the profiles that its policy was made from.
     pub generation: u64,
+    /// Its seccomp profile, to explain refused calls by.
+    pub syscalls: SyscallRules,
 }
 
 /// What was used under earlier offices; nothing for a new session.
@@ -81,6 +86,8 @@ pub struct Carried {
     pub usage: Usage,
     /// The kernel's account of the sockets.
     pub kernel: KernelUsage,
+    /// Refused system calls.
+    pub syscalls_denied: u64,
 }
 
 /// What changes over a session's life.
@@ -114,6 +121,7 @@ impl Session {
         Self {
             facts,
             rules,
+            denials: SyscallDenials::new(carried.syscalls_denied),
             carried,
             prepared: OnceLock::new(),
             life: Mutex::new(life),
@@ -170,6 +178,12 @@ impl Session {
                 .saturating_add(now.unexplained_bytes),
             ..now
         }
+    }
+
+    /// Its refused system calls.
+    #[must_use]
+    pub const fn syscall_denials(&self) -> &SyscallDenials {
+        &self.denials
     }
 
     /// Its jail as the kernel confirmed it; `None` while it is being built.

@@ -98,6 +98,7 @@ async fn detail(State(parts): Parts, Path(id): Path<String>) -> Result<Json<Sess
         layers: prepared.layers.clone(),
         limits: prepared.limits.clone(),
         egress: session.usage(),
+        syscalls_denied: session.syscall_denials().count(),
         allow: rules::allow(&session.egress().policy()),
     }))
 }

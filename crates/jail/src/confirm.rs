@@ -1,12 +1,14 @@
 //! Confirms a jail from outside: what the kernel says about PID 1, against what the plan says.
 //!
 //! Not for: believing PID 1. Only Landlock's status comes from it, since no file of the kernel
-//! shows a process's Landlock domain; it proves it to itself with a canary.
+//! shows a process's Landlock domain; it proves it to itself with a canary. And which of a profile's
+//! two seccomp programs it installed: they refuse the same.
 
 use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use model::layers::{CgroupLayer, Namespaces};
 use model::{Layers, Limits};
@@ -17,6 +19,7 @@ use sys::privileges::{CAP_KILL, CAP_SETGID, CAP_SETUID};
 use crate::cgroup::{self, Group};
 use crate::error::{InStep, LaunchError};
 use crate::fault::{Layer, omitted};
+use crate::filter::Filter;
 use crate::ids::Ids;
 use crate::landlock::Enforced;
 use crate::mounting::Place;
@@ -57,10 +60,28 @@ pub(crate) struct Expected {
     pub(crate) places: Vec<Place>,
     /// Inode of its network namespace.
     pub(crate) cell: u64,
-    /// SHA-256 over its seccomp program, for the record.
-    pub(crate) seccomp_hash: String,
+    /// Its seccomp programs, for the record.
+    pub(crate) filter: Arc<Filter>,
     /// Oldest Landlock ABI that will do.
     pub(crate) landlock_min_abi: u32,
+}
+
+/// What only PID 1 can say of itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Claim {
+    /// Landlock's status.
+    pub(crate) landlock: Enforced,
+    /// Whether it installed the program that reports denials.
+    pub(crate) reporting: bool,
+}
+
+impl Expected {
+    /// Hashes of the program that is installed and of the one that would enforce without reporting.
+    fn seccomp_hashes(&self, reporting: bool) -> [String; 2] {
+        let enforce = self.filter.enforce();
+        let report = self.filter.report().filter(|_report| reporting);
+        [report.unwrap_or(enforce), enforce].map(|one| one.hash.clone())
+    }
 }
 
 /// Reads back the limits, and that PID 1 is under them.
@@ -85,8 +106,9 @@ pub(crate) fn confirm(
     expected: &Expected,
     cgroup: CgroupLayer,
     pid: i32,
-    landlock: Enforced,
+    claim: Claim,
 ) -> Result<Layers, LaunchError> {
+    let landlock = claim.landlock;
     let process = Path::new("/proc").join(pid.to_string());
     let status = Status::read(&process).step(Step::Confirm)?;
     check_status(&status, expected.ids)?;
@@ -96,12 +118,15 @@ pub(crate) fn confirm(
     let mounts = MountLine::all(&text);
     check_mounts(&mounts, &expected.places, &expected.reference.masked)?;
     check_landlock(landlock, expected.landlock_min_abi)?;
+    let [seccomp_hash, enforce] = expected.seccomp_hashes(claim.reporting);
+    let seccomp_enforce_hash = (enforce != seccomp_hash).then_some(enforce);
     Ok(Layers {
         namespaces,
         no_new_privs: status.number("NoNewPrivs") == Some(1),
         seccomp_mode: status.number("Seccomp").unwrap_or(0),
         seccomp_filters: status.number("Seccomp_filters").unwrap_or(0),
-        seccomp_hash: expected.seccomp_hash.clone(),
+        seccomp_hash,
+        seccomp_enforce_hash,
         landlock_abi: landlock.abi,
         landlock_status: landlock_status(landlock).into(),
         cap_bounding: status.text("CapBnd").into(),

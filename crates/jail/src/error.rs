@@ -126,6 +126,10 @@ const fn remedy(step: Step, errno: Errno) -> &'static str {
             "the gateway folder was used before; give each jail its own"
         }
         (Step::Pivot, Errno::EINVAL) => "the host's root is an initramfs, or mounts are shared",
+        (Step::Rlimits, Errno::EPERM) => {
+            "the daemon's own hard limit of open files is lower, and it lacks CAP_SYS_RESOURCE: raise \
+             LimitNOFILE of the unit"
+        }
         (Step::Landlock, Errno::ENOSYS) => "this kernel has no Landlock; use Linux 5.19 or newer",
         (Step::Landlock, Errno::EOPNOTSUPP) => "add landlock to the lsm= boot parameter",
         (Step::Seccomp, Errno::EINVAL) => "the kernel refused the seccomp program",

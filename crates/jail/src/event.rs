@@ -4,7 +4,7 @@
 
 use std::os::fd::OwnedFd;
 
-use model::ExitRecord;
+use model::{Denials, ExitRecord};
 
 /// The process number of the jail's command; execs have others.
 pub const MAIN_PROCESS: u32 = 0;
@@ -36,6 +36,8 @@ pub enum JailEvent {
         /// How.
         record: ExitRecord,
     },
+    /// The seccomp program refused calls.
+    Denied(Denials),
     /// All processes are gone and reaped, and the cgroup is removed.
     Over {
         /// How the jail's command ended, or why the jail was ended.

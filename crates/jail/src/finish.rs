@@ -7,7 +7,9 @@ use std::ffi::CStr;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 
+use seccomp::EXEC_DESCRIPTOR;
 use sys::directory::{Directory, copy_unseen, open_path};
+use sys::listener::{self, Listener};
 use sys::mount::Tree;
 use sys::namespace;
 use sys::privileges::{self, CAP_KILL, CAP_SETGID, CAP_SETUID};
@@ -18,10 +20,12 @@ use sys::{Errno, SysError, fds};
 use crate::error::{InStep, LaunchError};
 use crate::etc::c_path;
 use crate::fault::{Layer, omitted};
-use crate::init;
+use crate::filter::{Filter, Ready, Start};
+use crate::init::{self, Post};
 use crate::interior::{Blueprint, CONTROL, Kept, give_up};
 use crate::landlock::Enforced;
 use crate::mounting::Access;
+use crate::refusals::Refusals;
 use crate::spec::TOKEN_BYTES_MAX;
 use crate::step::Step;
 use crate::wire::{Furnish, Order, Report};
@@ -63,12 +67,19 @@ pub(crate) fn finish(blueprint: &Blueprint<'_>, kept: Kept) -> i32 {
     });
     match enforced {
         Err(failure) => give_up(&control, failure),
-        Ok(enforced) => {
+        Ok((landlock, refusals)) => {
             let ready = Report::Ready {
-                landlock_abi: enforced.abi,
-                landlock_full: enforced.full,
+                landlock_abi: landlock.abi,
+                landlock_full: landlock.full,
+                reporting: refusals.is_some(),
             };
-            init::serve(control, blueprint.plan.ids.agent, &ready)
+            let post = Post {
+                control,
+                agent: blueprint.plan.ids.agent,
+                start: blueprint.site.program.start(),
+                refusals,
+            };
+            init::serve(post, &ready)
         }
     }
 }
@@ -115,7 +126,8 @@ fn furnish(
     let from = furniture.token.as_fd();
     copy_unseen(from, token.as_fd(), TOKEN_BYTES_MAX).step(Step::Token)?;
     // 13. Limits per process while raising a hard limit is still allowed.
-    set_rlimits(furniture.order).step(Step::Rlimits)?;
+    let start = blueprint.site.program.start();
+    set_rlimits(furniture.order, start).step(Step::Rlimits)?;
     // 14. The user namespace last: all that was made above stays out of the jail's reach, its own
     //     root included.
     enter_user_namespace(blueprint, &furniture.users).step(Step::UserNamespace)?;
@@ -130,11 +142,19 @@ fn attach_workspace(blueprint: &Blueprint<'_>, tree: &Tree) -> Result<(), SysErr
     tree.attach(target.as_fd())
 }
 
-fn set_rlimits(order: Furnish) -> Result<(), SysError> {
+fn set_rlimits(order: Furnish, start: Start) -> Result<(), SysError> {
     if !omitted(Layer::CoreLimit) {
         rlimit::set(Limit::Core, 0)?;
     }
-    rlimit::set(Limit::OpenFiles, order.open_files.into())?;
+    let open_files = order.open_files.into();
+    match start {
+        Start::ByPath => rlimit::set(Limit::OpenFiles, open_files)?,
+        // The fork that becomes a program needs the one number above, then lowers this too.
+        Start::ByDescriptor => {
+            let above = u64::from(EXEC_DESCRIPTOR) + 1;
+            rlimit::set_apart(Limit::OpenFiles, open_files, above)?;
+        }
+    }
     rlimit::set(Limit::FileSize, order.file_size)?;
     rlimit::set(Limit::LockedMemory, LOCKED_BYTES)
 }
@@ -166,7 +186,10 @@ fn forbid_namespaces(sysctls: &Directory) -> Result<(), SysError> {
     Ok(())
 }
 
-fn restrict(blueprint: &Blueprint<'_>, order: Furnish) -> Result<Enforced, LaunchError> {
+fn restrict(
+    blueprint: &Blueprint<'_>,
+    order: Furnish,
+) -> Result<(Enforced, Option<Refusals>), LaunchError> {
     privileges::set_not_dumpable().step(Step::Capabilities)?;
     if !omitted(Layer::Capabilities) {
         privileges::close_capability_sources().step(Step::Capabilities)?;
@@ -194,12 +217,38 @@ fn restrict(blueprint: &Blueprint<'_>, order: Furnish) -> Result<Enforced, Launc
         };
         blueprint.fence.enforce(workspace).step(Step::Landlock)?
     };
-    if !omitted(Layer::Seccomp) {
-        sys::filter::install(&blueprint.site.program.instructions).step(Step::Seccomp)?;
-    }
+    let refusals = if omitted(Layer::Seccomp) {
+        None
+    } else {
+        install(&blueprint.site.program).step(Step::Seccomp)?
+    };
     // Without no_new_privs the two fences need CAP_SYS_ADMIN, so that fault drops it only here.
     if omitted(Layer::NoNewPrivs) {
         keep().step(Step::Capabilities)?;
     }
-    Ok(enforced)
+    Ok((enforced, refusals))
+}
+
+/// Installs the program that reports denials, or, where nobody could hear of them, the one that
+/// enforces the same by itself.
+fn install(filter: &Filter) -> Result<Option<Refusals>, SysError> {
+    let listener = filter.report().map(listen).transpose()?.flatten();
+    if let Some(listener) = listener {
+        let enforce = filter.enforce().program.clone();
+        return Ok(Some(Refusals::new(listener, enforce)));
+    }
+    sys::filter::install(&filter.enforce().instructions)?;
+    Ok(None)
+}
+
+/// `None` where there can be no listener: a program that the daemon itself runs under has one
+/// (`EBUSY`), or the kernel or such a program knows of none.
+fn listen(report: &Ready) -> Result<Option<Listener>, SysError> {
+    match listener::install(&report.instructions) {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) => match error.errno {
+            Errno::EBUSY | Errno::EINVAL | Errno::ENOSYS | Errno::EPERM => Ok(None),
+            _ => Err(error),
+        },
+    }
 }

@@ -15,6 +15,7 @@ use sys::{Errno, SysError};
 use crate::cgroup::Group;
 pub use crate::cgroup::group::Stats;
 use crate::event::{JailEvent, MAIN_PROCESS};
+use crate::ration::Ration;
 use crate::spec::{Command, Stdio};
 use crate::wire::{Order, Report, Spawn, Streams};
 
@@ -62,6 +63,8 @@ pub struct Jail {
     over: bool,
     /// What it had used when it ended.
     last: Option<Stats>,
+    /// Denials on their way to whoever pumps.
+    denials: Ration,
 }
 
 impl Jail {
@@ -84,6 +87,7 @@ impl Jail {
             silent: false,
             over: false,
             last: None,
+            denials: Ration::new(),
         }
     }
 
@@ -215,6 +219,7 @@ impl Jail {
         if let Some(outcome) = self.process.try_reap()? {
             // What PID 1 said before it ended is still in the socket.
             self.hear(&mut events)?;
+            events.extend(self.denials.rest().map(JailEvent::Denied));
             events.push(self.close(outcome));
         }
         Ok(events)
@@ -306,6 +311,9 @@ impl Jail {
                 let record = self.record_of(outcome);
                 self.note_main(process, record);
                 JailEvent::Exited { process, record }
+            }
+            Ok(Report::Denied(denials)) => {
+                return Ok(self.denials.admit(denials).map(JailEvent::Denied));
             }
             _ => return Err(self.distrust(broken())),
         };

@@ -1,7 +1,9 @@
-//! PID 1 of a jail: reaps, starts programs, passes signals on, reports; ends with the command.
+//! PID 1 of a jail: reaps, starts programs, passes signals on, answers refused calls, reports; ends
+//! with the command.
 //!
 //! Not for: building the jail (`interior`). It runs under the jail's own Landlock rules and seccomp
-//! program, as the jail's root, which owns nothing.
+//! program, as the jail's root, which owns nothing. Everything here returns at once but for the one
+//! wait of `turn`: a process of the jail may be waiting for an answer.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -11,7 +13,9 @@ use sys::wait::{Outcome, reap_any};
 use sys::{Errno, SysError, privileges, pty, readiness};
 
 use crate::event::MAIN_PROCESS;
+use crate::filter::Start;
 use crate::program::{self, NotStarted, Standard};
+use crate::refusals::Refusals;
 use crate::spec::PROCESSES_MAX;
 use crate::wire::{Order, Report, Spawn, Streams};
 
@@ -48,17 +52,16 @@ impl From<SysError> for End {
 
 /// Serves until the command is over or the warden is gone; all other processes of the jail die with
 /// this one. Returns the exit code.
-pub(crate) fn serve(control: Seqpacket, agent: u32, ready: &Report) -> i32 {
+pub(crate) fn serve(post: Post, ready: &Report) -> i32 {
     let Ok(children) = ChildSignal::new() else {
         return 1;
     };
-    if control.send(&ready.encode(), &[]).is_err() {
+    if post.control.send(&ready.encode(), &[]).is_err() {
         return 1;
     }
     let mut init = Init {
-        control,
+        post,
         children,
-        agent,
         programs: Vec::with_capacity(PROCESSES_MAX),
         opened: None,
     };
@@ -68,10 +71,22 @@ pub(crate) fn serve(control: Seqpacket, agent: u32, ready: &Report) -> i32 {
     }
 }
 
+/// What PID 1 serves with.
+#[derive(Debug)]
+pub(crate) struct Post {
+    /// The way to the warden.
+    pub(crate) control: Seqpacket,
+    /// User id of the agent inside.
+    pub(crate) agent: u32,
+    /// How programs are started.
+    pub(crate) start: Start,
+    /// Calls that the seccomp program leaves to PID 1 to refuse, if it does.
+    pub(crate) refusals: Option<Refusals>,
+}
+
 struct Init {
-    control: Seqpacket,
+    post: Post,
     children: ChildSignal,
-    agent: u32,
     programs: Vec<Program>,
     /// The terminal made ahead for the command.
     opened: Option<OwnedFd>,
@@ -87,34 +102,49 @@ impl Init {
     }
 
     fn turn(&mut self) -> Result<(), End> {
-        let mut fds = vec![self.control.as_fd(), self.children.as_fd()];
-        fds.extend(
-            self.programs
-                .iter()
-                .filter_map(|program| program.status.as_ref().map(AsFd::as_fd)),
-        );
-        let ready = readiness::wait_readable(&fds, None)?;
-        let (order, child) = match ready.as_slice() {
-            [order, child, ..] => (*order, *child),
-            _ => (false, false),
+        let due = self.post.refusals.as_mut().and_then(Refusals::wait);
+        let ready = readiness::wait_readable(&self.watched(), due)?;
+        let Some(([order, child, call], statuses)) = ready.split_first_chunk() else {
+            return Ok(());
         };
-        let started = ready.iter().skip(2).any(|ready| *ready);
-        // The word on exec comes before the word on the end, or a fast program's start is lost.
-        if started {
-            self.read_statuses(&ready)?;
+        // One call a turn: however many come, everything else has its turn too.
+        if let Some(refusals) = &mut self.post.refusals {
+            if *call {
+                refusals.serve(&self.post.control)?;
+            }
+            refusals.catch_up(&self.post.control);
         }
-        if child {
+        // The word on exec comes before the word on the end, or a fast program's start is lost.
+        if statuses.contains(&true) {
+            self.read_statuses(statuses)?;
+        }
+        if *child {
             self.children.clear()?;
             self.reap()?;
         }
-        if order {
+        if *order {
             self.obey()?;
         }
         Ok(())
     }
 
+    /// Orders, ended children, refused calls, then the programs about to start.
+    fn watched(&self) -> Vec<BorrowedFd<'_>> {
+        let children = self.children.as_fd();
+        let calls = self.post.refusals.as_ref().map(AsFd::as_fd);
+        // Without a listener its place is held by something that is watched anyway.
+        let fixed = [
+            self.post.control.as_fd(),
+            children,
+            calls.unwrap_or(children),
+        ];
+        let statuses = self.programs.iter();
+        let statuses = statuses.filter_map(|program| program.status.as_ref().map(AsFd::as_fd));
+        fixed.into_iter().chain(statuses).collect()
+    }
+
     fn obey(&mut self) -> Result<(), End> {
-        let Message { bytes, fds } = self.control.receive()?.ok_or(End::Lifeline)?;
+        let Message { bytes, fds } = self.post.control.receive()?.ok_or(End::Lifeline)?;
         match Order::decode(&bytes).map_err(|_malformed| End::Lifeline)? {
             // Out of turn.
             Order::Furnish(_) => Err(End::Lifeline),
@@ -132,7 +162,7 @@ impl Init {
             Ok(pair) => {
                 self.opened = Some(pair.slave);
                 let report = Report::Terminal.encode();
-                Ok(self.control.send(&report, &[pair.master.as_fd()])?)
+                Ok(self.post.control.send(&report, &[pair.master.as_fd()])?)
             }
             Err(error) => {
                 let report = Report::Failed {
@@ -140,7 +170,7 @@ impl Init {
                     object: format!("{} {}", error.call, error.object),
                     errno: error.errno,
                 };
-                Ok(self.control.send(&report.encode(), &[])?)
+                Ok(self.post.control.send(&report.encode(), &[])?)
             }
         }
     }
@@ -148,7 +178,7 @@ impl Init {
     /// A terminal from the jail's own devpts. It belongs to the agent, as one of its own making
     /// would: the file system takes the opener's file user id.
     fn open_terminal(&self, rows: u16, cols: u16) -> Result<pty::Pair, SysError> {
-        privileges::set_file_user(self.agent)?;
+        privileges::set_file_user(self.post.agent)?;
         let pair = pty::open_pair(PTMX, rows, cols);
         privileges::set_file_user(privileges::effective_user())?;
         // The kernel treats this as a change of credentials, which undoes both (prctl(2)).
@@ -180,16 +210,16 @@ impl Init {
         let (pid, status) = match (spawn.streams, fds) {
             (Streams::Passed, [input, output, error]) => {
                 let three = [input.as_fd(), output.as_fd(), error.as_fd()];
-                program::start(spawn, Standard::Three(three), self.agent)?
+                self.fork(spawn, Standard::Three(three))?
             }
             (Streams::Opened, _) => {
                 let slave = self.opened.take().ok_or_else(missing)?;
-                program::start(spawn, Standard::Terminal(slave.as_fd()), self.agent)?
+                self.fork(spawn, Standard::Terminal(slave.as_fd()))?
             }
             (Streams::New { rows, cols }, _) => {
                 let pair = self.open_terminal(rows, cols)?;
                 terminal = Some(pair.master);
-                program::start(spawn, Standard::Terminal(pair.slave.as_fd()), self.agent)?
+                self.fork(spawn, Standard::Terminal(pair.slave.as_fd()))?
             }
             (Streams::Passed, _) => return Err(missing()),
         };
@@ -200,6 +230,10 @@ impl Init {
             terminal,
             failed: false,
         })
+    }
+
+    fn fork(&self, spawn: &Spawn, standard: Standard<'_>) -> Result<(i32, OwnedFd), SysError> {
+        program::start(spawn, standard, (self.post.agent, self.post.start))
     }
 
     fn signal(&self, process: u32, signal: u32) {
@@ -213,12 +247,12 @@ impl Init {
         }
     }
 
-    fn read_statuses(&mut self, ready: &[bool]) -> Result<(), End> {
+    fn read_statuses(&mut self, statuses: &[bool]) -> Result<(), End> {
         let waiting: Vec<u32> = self
             .programs
             .iter()
             .filter(|program| program.status.is_some())
-            .zip(ready.iter().skip(2))
+            .zip(statuses)
             .filter(|(_, ready)| **ready)
             .map(|(program, _)| program.process)
             .collect();
@@ -242,6 +276,7 @@ impl Init {
             None => {
                 let fds: Vec<BorrowedFd<'_>> = terminal.iter().map(AsFd::as_fd).collect();
                 Ok(self
+                    .post
                     .control
                     .send(&Report::Started { process }.encode(), &fds)?)
             }
@@ -259,7 +294,7 @@ impl Init {
             at_exec: failure.at_exec,
             message: failure.message,
         };
-        Ok(self.control.send(&report.encode(), &[])?)
+        Ok(self.post.control.send(&report.encode(), &[])?)
     }
 
     fn reap(&mut self) -> Result<(), End> {
@@ -279,8 +314,14 @@ impl Init {
     fn finish(&mut self, index: usize, outcome: Outcome) -> Result<(), End> {
         let program = self.programs.swap_remove(index);
         let process = program.process;
+        if process == MAIN_PROCESS
+            && let Some(refusals) = &mut self.post.refusals
+        {
+            refusals.conclude(&self.post.control);
+        }
         if !program.failed {
-            self.control
+            self.post
+                .control
                 .send(&Report::Exited { process, outcome }.encode(), &[])?;
         }
         Self::end_with_command(process)

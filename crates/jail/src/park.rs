@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
 
 use sys::clone::{self, Process};
 use sys::directory::{Directory, open_path};
@@ -110,7 +111,7 @@ fn expect(site: &Site, plan: &Plan) -> Result<Expected, LaunchError> {
         ids: plan.ids,
         places: plan.places(),
         cell: cell().step(Step::Confirm)?,
-        seccomp_hash: site.program.hash.clone(),
+        filter: Arc::clone(&site.program),
         landlock_min_abi: site.landlock_min_abi,
     })
 }

@@ -7,14 +7,16 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use model::{Layers, Limits};
+use seccomp::EXEC_DESCRIPTOR;
 use sys::SysError;
 use sys::clone::Process;
 use sys::readiness::wait_readable;
 use sys::seqpacket::Seqpacket;
 
 use crate::cgroup::Group;
-use crate::confirm::{Expected, confirm, confirm_limits};
+use crate::confirm::{Claim, Expected, confirm, confirm_limits};
 use crate::error::{InStep, LaunchError};
+use crate::filter::Start;
 use crate::handle::Jail;
 use crate::landlock::Enforced;
 use crate::mounting::Access;
@@ -131,6 +133,7 @@ impl Parked {
             process: &standing.process,
             deadline: Instant::now() + CONSTRUCTION_MAX,
         };
+        check_open_files(expected.filter.start(), furniture.limits.open_files)?;
         // 5. What the request brings, handed over as descriptors: no path of it is ever resolved.
         let hanging = Hanging::new(&furniture.workspace, expected.ids, likely.take())?;
         let group = &standing.group;
@@ -142,9 +145,12 @@ impl Parked {
         // 6. While PID 1 confines itself: the limits, of which it is no part.
         let pid = standing.process.pid();
         let cgroup = confirm_limits(group, &furniture.limits, pid)?;
-        let landlock = see_through(&talk)?;
+        let claim = see_through(&talk)?;
+        if expected.filter.report().is_some() && !claim.reporting {
+            tracing::warn!("no listener for seccomp: denials are enforced, and not reported");
+        }
         // 7. What the kernel says holds. Any deviation ends the launch.
-        let layers = confirm(expected, cgroup, pid, landlock)?;
+        let layers = confirm(expected, cgroup, pid, claim)?;
         // 8. The terminal, from the jail's own devpts, if the command wants one.
         let terminal = match furniture.command.stdio {
             Stdio::Terminal { rows, cols } => Some(open_terminal(&talk, rows, cols)?),
@@ -181,6 +187,19 @@ impl Standing {
     }
 }
 
+/// The descriptor that programs are started from must be one that they can't make.
+fn check_open_files(start: Start, open_files: u32) -> Result<(), LaunchError> {
+    if start == Start::ByPath || open_files <= EXEC_DESCRIPTOR {
+        return Ok(());
+    }
+    Err(LaunchError::judged(
+        Step::Rlimits,
+        format!("limit of {open_files} open files"),
+        "the seccomp profile starts one program only, from descriptor 16384: set limits.open_files to \
+         that or less",
+    ))
+}
+
 fn hand_over(
     talk: &Talk<'_>,
     furniture: &Furniture,
@@ -199,14 +218,18 @@ fn hand_over(
     talk.say(&order, &fds, Step::Workspace)
 }
 
-fn see_through(talk: &Talk<'_>) -> Result<Enforced, LaunchError> {
+fn see_through(talk: &Talk<'_>) -> Result<Claim, LaunchError> {
     match talk.hear()?.0 {
         Report::Ready {
             landlock_abi,
             landlock_full,
-        } => Ok(Enforced {
-            abi: landlock_abi,
-            full: landlock_full,
+            reporting,
+        } => Ok(Claim {
+            landlock: Enforced {
+                abi: landlock_abi,
+                full: landlock_full,
+            },
+            reporting,
         }),
         _ => Err(unexpected()),
     }

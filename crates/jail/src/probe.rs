@@ -6,8 +6,10 @@ use std::fs;
 use std::os::fd::AsFd;
 use std::path::Path;
 
+use sys::filter::Instruction;
 use sys::mount::{Attributes, Tree};
 use sys::namespace::Namespaces;
+use sys::wait::Outcome;
 use sys::{Errno, SysError};
 
 use crate::cgroup::{Cgroups, Mode};
@@ -26,6 +28,9 @@ pub struct Finding {
     pub needed: &'static str,
     /// What to do when it will not do; empty when it will.
     pub remedy: &'static str,
+    /// Whether there are jails without it. Only what people see depends on a property that is not
+    /// mandatory, never what holds.
+    pub mandatory: bool,
 }
 
 /// What was found where something else is needed.
@@ -51,6 +56,7 @@ impl Finding {
             found: found.unwrap_or_else(|Lacking(problem)| problem),
             needed,
             remedy: if ok { "" } else { remedy },
+            mandatory: true,
         }
     }
 }
@@ -60,13 +66,22 @@ impl Finding {
 const KERNEL_LEAST: (u32, u32) = (5, 19);
 
 /// Seccomp actions that programs use (`linux/seccomp.h`).
-const ACTIONS: [(&str, u32); 5] = [
+const ACTIONS: [(&str, u32); 4] = [
     ("kill_process", 0x8000_0000),
     ("errno", 0x0005_0000),
-    ("user_notif", 0x7fc0_0000),
     ("log", 0x7ffc_0000),
     ("allow", 0x7fff_0000),
 ];
+
+/// `SECCOMP_RET_USER_NOTIF`.
+const USER_NOTIF: u32 = 0x7fc0_0000;
+/// A whole program: `SECCOMP_RET_ALLOW`.
+const ALLOW_ALL: Instruction = Instruction {
+    code: 0x06,
+    jt: 0,
+    jf: 0,
+    k: 0x7fff_0000,
+};
 
 /// Looks at everything. Makes and removes a process and a detached mount; changes nothing else.
 #[must_use]
@@ -94,10 +109,11 @@ pub fn findings() -> Vec<Finding> {
         ),
         Finding::judge(
             "seccomp",
-            "filter mode with kill, errno, log and user notification (Linux 5.0)",
+            "filter mode with kill, errno and log (Linux 4.14)",
             "use a kernel with CONFIG_SECCOMP_FILTER",
             seccomp(),
         ),
+        denials(),
         Finding::judge(
             "cgroups",
             "memory, pids and cpu on v2, or on v1 beside a v2 tree",
@@ -168,6 +184,45 @@ fn seccomp() -> Result<String, Lacking> {
     }
     let names = ACTIONS.map(|(name, _)| name);
     Ok(names.join(", "))
+}
+
+/// Whether refused system calls can be heard of: tried out, since a program that this process runs
+/// under may forbid it where the kernel would not.
+fn denials() -> Finding {
+    let heard = Finding::judge(
+        "denied system calls",
+        "a seccomp listener (Linux 5.0; 5.19 for callers with busy timers)",
+        "denials are enforced and not shown by `sheriff logs`: run the daemon where no seccomp program \
+         around it has a listener of its own or forbids one (EBUSY: a container manager holds one); \
+         the kernel's log has them meanwhile (`journalctl -k --grep type=1326`)",
+        listener(),
+    );
+    Finding {
+        mandatory: false,
+        ..heard
+    }
+}
+
+fn listener() -> Result<String, Lacking> {
+    sys::filter::has_action(USER_NOTIF)
+        .map_err(|error| format!("no action user_notif: {error}"))?;
+    // In a process of its own: a program can't be taken off again.
+    let child = sys::clone::spawn(Namespaces::NONE, None, || {
+        let tried = sys::privileges::set_no_new_privs()
+            .and_then(|()| sys::listener::install(&[ALLOW_ALL]).map(drop));
+        tried.map_or_else(|error| error.errno as i32, |()| 0)
+    });
+    let outcome = child
+        .and_then(|child| child.reap())
+        .map_err(Lacking::from)?;
+    match outcome {
+        Outcome::Exited(0) => Ok("shown by `sheriff logs`".into()),
+        Outcome::Exited(errno) => {
+            let errno = Errno::from_raw(errno.into());
+            Err(format!("no listener: {errno}").into())
+        }
+        Outcome::Signalled(signal) => Err(format!("no listener: signal {signal}").into()),
+    }
 }
 
 fn cgroups() -> Result<String, Lacking> {

@@ -8,14 +8,18 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use sys::directory::{enter_verified, is_no_exec, set_creation_mask};
-use sys::exec::{StringList, execute};
+use seccomp::EXEC_DESCRIPTOR;
+use sys::directory::{enter_verified, is_no_exec, open_program, set_creation_mask};
+use sys::exec::{StringList, execute, execute_open};
 use sys::privileges::{self, Capabilities};
+use sys::rlimit::{self, Limit};
 use sys::{Errno, SysError, fds, pty, signals};
 
 use crate::fault::{Layer, omitted};
+use crate::filter::Start;
 use crate::wire::{Malformed, Spawn};
 
 /// Where programs are looked up when the environment has no `PATH`.
@@ -32,6 +36,9 @@ const ELF_HEADERS_MAX: u16 = 64;
 const NOT_STARTED: i32 = 127;
 /// Longest message through the pipe: what a pipe takes in one piece is far more.
 const MESSAGE_MAX: usize = 512;
+
+/// Arguments and environment.
+type Lists<'a> = (&'a StringList<'a>, &'a StringList<'a>);
 
 /// The standard streams of a program to be.
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +89,7 @@ impl NotStarted {
     }
 }
 
-/// Forks; the child becomes the program as user `agent`. Returns its pid and the pipe that closes
+/// Forks; the child becomes the program as user `agent`, in the given way. Returns its pid and the pipe that closes
 /// without a word when exec worked ([`read_status`]).
 ///
 /// # Errors
@@ -90,11 +97,14 @@ impl NotStarted {
 pub(crate) fn start(
     spawn: &Spawn,
     standard: Standard<'_>,
-    agent: u32,
+    (agent, way): (u32, Start),
 ) -> Result<(i32, OwnedFd), SysError> {
     let (reader, writer) = sys::readiness::pipe()?;
     let pid = sys::clone::fork(|| {
-        let failure = become_program(spawn, standard, agent, &writer);
+        let failure = match prepare(&spawn.cwd, standard, agent, &writer) {
+            Ok(()) => find_and_execute(spawn, way),
+            Err(error) => NotStarted::because(&error),
+        };
         // The pipe may have moved to its number already, or not yet.
         let bytes = failure.encode();
         let moved = fds::inherited(STATUS).map(File::from);
@@ -108,34 +118,20 @@ pub(crate) fn start(
     Ok((pid, reader))
 }
 
-/// What the pipe of a program says: `None` when exec worked.
+/// What the pipe of a program says, once there is something to read: `None` when exec worked.
 pub(crate) fn read_status(pipe: OwnedFd) -> Option<NotStarted> {
-    let mut bytes = Vec::with_capacity(64);
-    let limit = u64::try_from(MESSAGE_MAX + 5).unwrap_or(u64::MAX);
-    let read = File::from(pipe).take(limit).read_to_end(&mut bytes);
-    match (read, bytes.as_slice()) {
-        (Ok(_), []) => None,
-        (Ok(_), bytes) => NotStarted::decode(bytes).ok(),
-        (Err(_), _) => Some(NotStarted {
+    let mut bytes = [0; MESSAGE_MAX + 5];
+    // One read: a pipe takes and gives a message of this size in one piece (pipe(7)), while to wait
+    // for its end would be to wait for a process that may wait for us.
+    let read = File::from(pipe).read(&mut bytes);
+    match read.map(|length| bytes.get(..length).unwrap_or_default()) {
+        Ok([]) => None,
+        Ok(bytes) => NotStarted::decode(bytes).ok(),
+        Err(_) => Some(NotStarted {
             at_exec: false,
             errno: Errno::EIO,
             message: "the status pipe broke".into(),
         }),
-    }
-}
-
-/// Returns only when something failed.
-fn become_program(
-    spawn: &Spawn,
-    standard: Standard<'_>,
-    agent: u32,
-    status: &OwnedFd,
-) -> NotStarted {
-    let argv = StringList::new(&spawn.argv);
-    let env = StringList::new(&spawn.env);
-    match prepare(&spawn.cwd, standard, agent, status) {
-        Ok(()) => find_and_execute(&argv, &env),
-        Err(error) => NotStarted::because(&error),
     }
 }
 
@@ -148,6 +144,13 @@ fn prepare(
     // A session of its own: no process of the jail shares a terminal it was not given (TIOCSTI).
     pty::start_session()?;
     place_streams(standard)?;
+    // While this is still no process of the agent's user: the connection to the warden and the
+    // listener that answers for the seccomp program must never be in one.
+    fds::place(status.as_fd(), STATUS)?;
+    if !omitted(Layer::DescriptorSweep) {
+        fds::close_from(STATUS + 1)?;
+    }
+    let _raw = std::os::fd::IntoRawFd::into_raw_fd(fds::inherited(STATUS)?);
     privileges::set_group(agent)?;
     privileges::set_user(agent)?;
     // The change of user has cleared them already where PID 1 was the jail's root; this clears them
@@ -158,11 +161,6 @@ fn prepare(
     check_powerless(agent)?;
     signals::reset()?;
     set_creation_mask(CREATION_MASK);
-    fds::place(status.as_fd(), STATUS)?;
-    if !omitted(Layer::DescriptorSweep) {
-        fds::close_from(STATUS + 1)?;
-    }
-    let _raw = std::os::fd::IntoRawFd::into_raw_fd(fds::inherited(STATUS)?);
     enter_verified(cwd)
 }
 
@@ -199,38 +197,69 @@ fn check_powerless(agent: u32) -> Result<(), SysError> {
     ))
 }
 
-fn find_and_execute(argv: &StringList<'_>, env: &StringList<'_>) -> NotStarted {
-    let Some(name) = argv.strings().first().filter(|name| !name.is_empty()) else {
+/// Returns only when something failed.
+fn find_and_execute(spawn: &Spawn, way: Start) -> NotStarted {
+    let lists = (&StringList::new(&spawn.argv), &StringList::new(&spawn.env));
+    let Some(name) = spawn.argv.first().filter(|name| !name.is_empty()) else {
         return explain(c"", Errno::ENOENT);
     };
     if name.as_bytes().contains(&b'/') {
-        return explain(name, execute(name, argv, env));
+        return attempt(name, lists, way);
     }
     let mut refused = None;
-    for folder in search_path(env).split(|byte| *byte == b':') {
+    for folder in search_path(&spawn.env).split(|byte| *byte == b':') {
         let Ok(path) = CString::new([folder, b"/", name.as_bytes()].concat()) else {
             continue;
         };
-        match execute(&path, argv, env) {
-            Errno::ENOENT | Errno::ENOTDIR if !exists(&path) => {}
-            errno => {
-                refused.get_or_insert((path, errno));
-            }
+        let failure = attempt(&path, lists, way);
+        let absent = matches!(failure.errno, Errno::ENOENT | Errno::ENOTDIR) && !exists(&path);
+        if !absent {
+            refused.get_or_insert(failure);
         }
     }
-    match refused {
-        Some((path, errno)) => explain(&path, errno),
-        None => explain(name, Errno::ENOENT),
+    refused.unwrap_or_else(|| explain(name, Errno::ENOENT))
+}
+
+/// Executes one path; returns why that failed.
+fn attempt(path: &CStr, (argv, env): Lists<'_>, way: Start) -> NotStarted {
+    match way {
+        Start::ByPath => explain(path, execute(path, argv, env)),
+        Start::ByDescriptor => match place_program(path) {
+            Ok(program) => explain_open(path, execute_open(program.as_fd(), argv, env)),
+            Err(error) => explain(path, error.errno),
+        },
     }
 }
 
-fn search_path<'a>(env: &StringList<'a>) -> &'a [u8] {
-    let path = |entry: &'a CString| entry.as_bytes().strip_prefix(b"PATH=");
-    env.strings().iter().find_map(path).unwrap_or(PATH_DEFAULT)
+/// Puts a program at the one number from which it may be started, and takes the number out of reach
+/// for good: at once, since nothing can be taken back after exec.
+fn place_program(path: &CStr) -> Result<OwnedFd, SysError> {
+    let program = open_program(path)?;
+    // Those that can't be executed must not use up the only try.
+    let found = as_path(path).metadata();
+    if !found.is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0) {
+        return Err(SysError::new("execveat", shown(path), Errno::EACCES));
+    }
+    let number = i32::try_from(EXEC_DESCRIPTOR).unwrap_or(i32::MAX);
+    let (soft, hard) = rlimit::get(Limit::OpenFiles)?;
+    rlimit::set(Limit::OpenFiles, hard)?;
+    let placed = fds::place_until_exec(program.as_fd(), number);
+    rlimit::set(Limit::OpenFiles, soft)?;
+    placed
+}
+
+fn search_path(env: &[CString]) -> &[u8] {
+    env.iter()
+        .find_map(|entry| entry.as_bytes().strip_prefix(b"PATH="))
+        .unwrap_or(PATH_DEFAULT)
 }
 
 fn as_path(path: &CStr) -> &Path {
     Path::new(std::ffi::OsStr::from_bytes(path.to_bytes()))
+}
+
+fn shown(path: &CStr) -> String {
+    path.to_string_lossy().into_owned()
 }
 
 fn exists(path: &CStr) -> bool {
@@ -258,6 +287,24 @@ fn explain(path: &CStr, errno: Errno) -> NotStarted {
         at_exec: true,
         errno,
         message,
+    }
+}
+
+/// The same for a program that was executed from its descriptor, which no interpreter can open.
+fn explain_open(path: &CStr, errno: Errno) -> NotStarted {
+    let mut head = Vec::new();
+    let read = File::open(as_path(path)).map(|file| file.take(2).read_to_end(&mut head));
+    if errno != Errno::ENOENT || read.is_err() || head != b"#!" {
+        return explain(path, errno);
+    }
+    let shown = path.to_string_lossy();
+    NotStarted {
+        at_exec: true,
+        errno: Errno::ENOEXEC,
+        message: format!(
+            "{shown}: a script, and this jail starts one program only: name its interpreter first, \
+             as in `sh {shown}`"
+        ),
     }
 }
 

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use model::{ByteSize, Limits, SessionId};
-use sys::filter::Instruction;
+
+use crate::filter::Filter;
 
 /// Most processes that the warden may have started in one jail at once: the command and its execs.
 pub const PROCESSES_MAX: usize = 64;
@@ -44,7 +45,7 @@ pub struct Site {
     pub likely_owner: Option<(u32, u32)>,
     /// Resource limits of the cgroup until the furniture comes.
     pub limits: Limits,
-    /// The seccomp program.
+    /// The seccomp programs.
     pub program: Arc<Filter>,
     /// Oldest Landlock ABI that will do; below it the jail does not start.
     pub landlock_min_abi: u32,
@@ -135,15 +136,6 @@ impl Workspace {
             Self::Bound { at, .. } | Self::Scratch { at, .. } => at,
         }
     }
-}
-
-/// A compiled seccomp program.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Filter {
-    /// The program.
-    pub instructions: Vec<Instruction>,
-    /// SHA-256 over it, hexadecimal, for the record of the session.
-    pub hash: String,
 }
 
 /// A program to run in the jail, as the agent.

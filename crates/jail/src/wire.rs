@@ -7,6 +7,7 @@ mod input;
 
 use std::ffi::CString;
 
+use model::{Denials, DeniedCall};
 use sys::Errno;
 use sys::wait::Outcome;
 
@@ -101,6 +102,8 @@ pub(crate) enum Report {
         landlock_abi: u32,
         /// Landlock's own word on the ruleset: fully enforced.
         landlock_full: bool,
+        /// Whether the program that reports denials is installed.
+        reporting: bool,
     },
     /// The master of the terminal that was asked for comes with this.
     Terminal,
@@ -127,6 +130,8 @@ pub(crate) enum Report {
         /// How.
         outcome: Outcome,
     },
+    /// Calls were refused.
+    Denied(Denials),
 }
 
 /// The bytes of a message make no sense.
@@ -243,10 +248,11 @@ impl Report {
             Self::Ready {
                 landlock_abi,
                 landlock_full,
+                reporting,
             } => {
                 out.push(3);
                 put_number(&mut out, *landlock_abi);
-                out.push(u8::from(*landlock_full));
+                out.extend([u8::from(*landlock_full), u8::from(*reporting)]);
             }
             Self::Terminal => out.push(4),
             Self::Started { process } => {
@@ -273,6 +279,10 @@ impl Report {
                     Outcome::Signalled(signal) => [1, *signal],
                 });
             }
+            Self::Denied(denials) => {
+                out.push(8);
+                put_denials(&mut out, denials);
+            }
         }
         out
     }
@@ -290,6 +300,7 @@ impl Report {
             3 => Self::Ready {
                 landlock_abi: input.number()?,
                 landlock_full: input.byte()? == 1,
+                reporting: input.byte()? == 1,
             },
             4 => Self::Terminal,
             5 => Self::Started {
@@ -309,10 +320,30 @@ impl Report {
                     _ => return Err(Malformed),
                 },
             },
+            8 => Self::Denied(input.denials()?),
             _ => return Err(Malformed),
         };
         input.end(report)
     }
+}
+
+fn put_denials(out: &mut Vec<u8>, denials: &Denials) {
+    out.extend(denials.untold.to_le_bytes());
+    let Some(call) = &denials.call else { return };
+    let DeniedCall {
+        thread,
+        number,
+        arch,
+        arguments,
+        errno,
+    } = call;
+    for field in [thread, number, arch] {
+        put_number(out, *field);
+    }
+    for argument in arguments {
+        out.extend(argument.to_le_bytes());
+    }
+    out.extend(errno.to_le_bytes());
 }
 
 fn put_number(out: &mut Vec<u8>, number: u32) {
@@ -339,38 +370,4 @@ fn cut(text: &str) -> &[u8] {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn spawn() -> Order {
-        Order::Spawn(Spawn {
-            process: 7,
-            streams: Streams::New { rows: 24, cols: 80 },
-            cwd: c"/workspace".into(),
-            argv: vec![c"ls".into(), c"".into()],
-            env: vec![c"A=b".into()],
-        })
-    }
-
-    #[test]
-    fn orders_and_reports_survive_the_wire() {
-        let order = spawn();
-        assert_eq!(Order::decode(&order.encode()), Ok(order));
-        let report = Report::Failed {
-            step: Step::Pivot,
-            object: "pivot_root".into(),
-            errno: Errno::EINVAL,
-        };
-        assert_eq!(Report::decode(&report.encode()), Ok(report));
-    }
-
-    #[test]
-    fn refuses_every_cut_and_every_extension_of_a_message() {
-        let bytes = spawn().encode();
-        for length in 0..bytes.len() {
-            assert_eq!(Order::decode(&bytes[..length]), Err(Malformed), "{length}");
-        }
-        let longer = [bytes.as_slice(), &[0]].concat();
-        assert_eq!(Order::decode(&longer), Err(Malformed));
-    }
-}
+mod tests;

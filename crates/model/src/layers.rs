@@ -20,6 +20,10 @@ pub struct Layers {
     /// SHA-256 of the seccomp program that was handed to the kernel, hexadecimal; `seccomp_mode` and
     /// `seccomp_filters` are the kernel's word that one is in force.
     pub seccomp_hash: String,
+    /// Hash of the program that enforces the same profile without reporting its denials, where
+    /// that is another one than was handed to the kernel. `None`: denials are not reported.
+    #[serde(default)]
+    pub seccomp_enforce_hash: Option<String>,
     /// Landlock ABI of the running kernel.
     pub landlock_abi: u32,
     /// Landlock enforcement status as PID 1 reported it: `fully_enforced`. It says so only when a file

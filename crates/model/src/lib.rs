@@ -3,6 +3,7 @@
 //! Not for: I/O, clocks, policy, or anything that has one user only.
 #![forbid(unsafe_code)]
 
+pub mod denial;
 pub mod egress;
 pub mod exit;
 pub mod ids;
@@ -12,6 +13,7 @@ pub mod size;
 pub mod span;
 pub mod usage;
 
+pub use denial::{Denials, DeniedCall};
 pub use egress::{EgressEvent, Phase, TlsMode, Verdict, Via};
 pub use exit::{ExitReason, ExitRecord};
 pub use ids::{EventId, IdError, ProfileName, SessionId};

@@ -187,6 +187,7 @@ impl Warden {
             deadline: wall_clock.map(|wall| Instant::now() + wall.as_duration()),
             operator_uid,
             silent: false,
+            unheard: 0,
             committed: false,
             waiting: HashMap::new(),
             next_process: 1,

@@ -32,6 +32,8 @@ pub(crate) struct Living {
     pub(crate) deadline: Option<Instant>,
     /// True once its PID 1 has said its last word and its connection is watched no more.
     pub(crate) silent: bool,
+    /// Refused calls that no office was there to hear of.
+    pub(crate) unheard: u64,
     /// True once its start is on record.
     pub(crate) committed: bool,
     /// Tags of requests whose answer is an event of the jail.

@@ -7,6 +7,7 @@ mod args;
 mod authority;
 mod command;
 mod config;
+mod filters;
 mod folders;
 mod launch;
 mod living;

@@ -1,6 +1,7 @@
-//! The profiles in force: the host's own files before the shipped ones, with compiled filters.
+//! The profiles in force: the host's own files before the shipped ones.
 //!
-//! Not for: judging egress; the office does that, by the same texts.
+//! Not for: judging egress; the office does that, by the same texts. Nor for making seccomp programs
+//! (`filters`).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,10 +14,10 @@ use jail::Filter;
 use model::ProfileName;
 use policy::profile::{LookupError, Source};
 use policy::{ProfileError, ProfileKind, ResolvedProfile};
-use seccomp::Arch;
 use warrant::notice::ProfileText;
 
 use crate::config::Config;
+use crate::filters;
 
 /// Largest profile file.
 const PROFILE_BYTES_MAX: u64 = 256 * 1024;
@@ -38,7 +39,7 @@ struct Loaded {
     jails: BTreeMap<ProfileName, (Arc<ResolvedProfile>, Arc<Filter>)>,
 }
 
-type Texts = BTreeMap<(String, ProfileName), ProfileText>;
+pub(crate) type Texts = BTreeMap<(String, ProfileName), ProfileText>;
 
 /// Profiles that can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +57,11 @@ pub(crate) enum ProfilesError {
     Profile(#[from] ProfileError),
     #[error(transparent)]
     Seccomp(#[from] seccomp::ProfileError),
+    #[error("jail profile {jail}: {source}")]
+    Floor {
+        jail: ProfileName,
+        source: seccomp::profile::FloorError,
+    },
     #[error("seccomp profile {name}: {source}")]
     Compile {
         name: String,
@@ -129,18 +135,14 @@ fn memory_file(texts: &Texts) -> Result<OwnedFd, ProfilesError> {
 
 fn read_all(folder: &Path) -> Result<Loaded, ProfilesError> {
     let mut texts = shipped();
-    let mut filters = BTreeMap::new();
-    for name in seccomp::embedded::names() {
-        let text = seccomp::shipped(name).unwrap_or_default();
-        filters.insert(name.to_owned(), compile(&format!("shipped:{name}"), text)?);
-    }
-    for kind in ["jail", "egress"] {
+    for kind in ["jail", "egress", filters::KIND] {
         for (name, source, text) in read_folder(&folder.join(kind))? {
-            let key = (kind.to_owned(), name.clone());
+            let kind = kind.to_owned();
+            let key = (kind.clone(), name.clone());
             texts.insert(
                 key,
                 ProfileText {
-                    kind: kind.to_owned(),
+                    kind,
                     name,
                     source,
                     text,
@@ -148,17 +150,21 @@ fn read_all(folder: &Path) -> Result<Loaded, ProfilesError> {
             );
         }
     }
-    for (name, source, text) in read_folder(&folder.join("seccomp"))? {
-        filters.insert(name.to_string(), compile(&source, &text)?);
-    }
+    let filters = filters::compile_all(&texts)?;
     let mut jails = BTreeMap::new();
     for (_, name) in texts.keys().filter(|(kind, _)| kind == "jail") {
         let profile = resolve(&texts, name)?;
-        let filter = filters.get(profile.seccomp.as_str()).cloned();
-        let filter = filter.ok_or_else(|| ProfilesError::Unknown {
+        let compiled = filters.get(&profile.seccomp);
+        let compiled = compiled.ok_or_else(|| ProfilesError::Unknown {
             kind: "seccomp",
             name: profile.seccomp.to_string(),
         })?;
+        let filter = compiled
+            .for_jails()
+            .map_err(|source| ProfilesError::Floor {
+                jail: name.clone(),
+                source,
+            })?;
         jails.insert(name.clone(), (Arc::new(profile), filter));
     }
     Ok(Loaded { texts, jails })
@@ -166,7 +172,9 @@ fn read_all(folder: &Path) -> Result<Loaded, ProfilesError> {
 
 fn shipped() -> Texts {
     let kinds = [ProfileKind::Jail, ProfileKind::Egress];
-    kinds.into_iter().flat_map(shipped_of).collect()
+    let ours = kinds.into_iter().flat_map(shipped_of);
+    let keyed = |text: ProfileText| ((text.kind.clone(), text.name.clone()), text);
+    ours.chain(filters::shipped().map(keyed)).collect()
 }
 
 fn shipped_of(kind: ProfileKind) -> impl Iterator<Item = ((String, ProfileName), ProfileText)> {
@@ -204,28 +212,6 @@ fn resolve(texts: &Texts, name: &ProfileName) -> Result<ResolvedProfile, Profile
         })
     };
     Ok(ResolvedProfile::resolve(name, &mut lookup)?)
-}
-
-fn compile(source: &str, text: &str) -> Result<Arc<Filter>, ProfilesError> {
-    let arch = Arch::native().ok_or(ProfilesError::Architecture)?;
-    let profile = seccomp::Profile::parse(source, text)?;
-    let program = seccomp::compile(&profile, arch).map_err(|error| ProfilesError::Compile {
-        name: source.to_owned(),
-        source: error,
-    })?;
-    let instructions = program
-        .instructions()
-        .iter()
-        .map(|one| sys::filter::Instruction {
-            code: one.code,
-            jt: one.jt,
-            jf: one.jf,
-            k: one.k,
-        });
-    Ok(Arc::new(Filter {
-        instructions: instructions.collect(),
-        hash: program.hash(),
-    }))
 }
 
 /// Whoever can write to a profile, or put another in its place, decides what every jail may do.

@@ -5,7 +5,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use jail::JailEvent;
-use model::{ExitReason, SessionId};
+use model::{Denials, ExitReason, SessionId};
 use warrant::{
     Answer, Ask, Command, Counters, Ended, KillReason, Notice, ProcessId, Refusal, Request, Tell,
 };
@@ -202,8 +202,27 @@ impl Warden {
                 let notice = Notice::Exited(session.clone(), ProcessId(process), record);
                 self.tell(&Tell::Notice(notice), &[]);
             }
+            JailEvent::Denied(denials) => self.pass_on(session, denials),
             JailEvent::Over { record } => self.bury(session, record),
         }
+    }
+
+    /// Tells the office of refused calls, or counts them until there is one.
+    fn pass_on(&mut self, session: &SessionId, denials: Denials) {
+        let heard = self.office.is_some();
+        let Some(living) = self.jails.get_mut(session) else {
+            return;
+        };
+        if !heard {
+            living.unheard = living.unheard.saturating_add(denials.count());
+            return;
+        }
+        let untold = std::mem::take(&mut living.unheard);
+        let denials = Denials {
+            untold: denials.untold.saturating_add(untold),
+            ..denials
+        };
+        self.tell(&Tell::Notice(Notice::Denied(session.clone(), denials)), &[]);
     }
 
     fn answer_waiting(
@@ -224,6 +243,10 @@ impl Warden {
 
     /// A jail is gone: last counters, then its wire, folder and user ids.
     fn bury(&mut self, session: &SessionId, record: model::ExitRecord) {
+        let untold = self.jails.get(session).map_or(0, |living| living.unheard);
+        if untold > 0 {
+            self.pass_on(session, Denials::default());
+        }
         let Some(living) = self.jails.remove(session) else {
             return;
         };

@@ -202,6 +202,16 @@ pub fn enter_verified(path: &CStr) -> Result<(), SysError> {
     Err(SysError::new("getcwd", "outside the root", Errno::ENOENT))
 }
 
+/// Opens a program for [`crate::exec::execute_open`], by the caller's own rights: needs no right to
+/// read it. Close-on-exec.
+///
+/// # Errors
+/// `open`'s.
+pub fn open_program(path: &CStr) -> Result<OwnedFd, SysError> {
+    let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+    nix::fcntl::open(path, flags, Mode::empty()).call_on("open", path.to_string_lossy())
+}
+
 /// Whether the file system at `path` is mounted without execution.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 //! Not for: finding the program on a search path (`jail`).
 
 use std::ffi::{CStr, CString};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
 use nix::errno::Errno;
@@ -44,6 +45,33 @@ pub fn execute(path: &CStr, arguments: &StringList<'_>, environment: &StringList
             path.as_ptr(),
             arguments.pointers.as_ptr(),
             environment.pointers.as_ptr(),
+        );
+    }
+    Errno::last()
+}
+
+/// Executes the program behind a descriptor (`execveat` with `AT_EMPTY_PATH`).
+///
+/// Returns only on
+/// failure, with its errno: `ENOENT` for a script when the descriptor is close-on-exec, since its
+/// interpreter could not open it.
+#[must_use]
+pub fn execute_open(
+    program: BorrowedFd<'_>,
+    arguments: &StringList<'_>,
+    environment: &StringList<'_>,
+) -> Errno {
+    #[expect(unsafe_code, reason = "execveat with borrowed pointers")]
+    // SAFETY: both lists end with a null pointer, their strings are borrowed by the lists and so
+    // outlive the call, and the path is a constant.
+    unsafe {
+        libc::syscall(
+            libc::SYS_execveat,
+            program.as_raw_fd(),
+            c"".as_ptr(),
+            arguments.pointers.as_ptr(),
+            environment.pointers.as_ptr(),
+            libc::AT_EMPTY_PATH,
         );
     }
     Errno::last()

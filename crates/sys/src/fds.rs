@@ -141,12 +141,25 @@ pub fn place(fd: BorrowedFd<'_>, number: RawFd) -> Result<(), SysError> {
     Ok(())
 }
 
+/// Puts a descriptor at an exact other number where exec closes it.
+///
+/// # Errors
+/// `dup3`'s: `EBADF` for a number at or above the limit of open files.
+pub fn place_until_exec(fd: BorrowedFd<'_>, number: RawFd) -> Result<OwnedFd, SysError> {
+    #[expect(unsafe_code, reason = "the target number may own nothing yet")]
+    // SAFETY: dup3 takes three numbers; whatever `number` held is closed by the kernel, and callers
+    // (a child before exec) own no value for it.
+    let code = unsafe { libc::dup3(fd.as_raw_fd(), number, libc::O_CLOEXEC) };
+    Errno::result(code).call_on("dup3", number)?;
+    Ok(own(number))
+}
+
 #[expect(
     unsafe_code,
     reason = "descriptors from the kernel arrive as plain numbers"
 )]
 fn own(raw: RawFd) -> OwnedFd {
-    // SAFETY: `raw` is open and no value of this process owns it: it was made by the fcntl call
-    // just before, or it was inherited and is claimed once by the caller's contract.
+    // SAFETY: `raw` is open and no value of this process owns it: it was made by the call just
+    // before, or it was inherited and is claimed once by the caller's contract.
     unsafe { OwnedFd::from_raw_fd(raw) }
 }

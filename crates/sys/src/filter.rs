@@ -1,6 +1,6 @@
 //! Loading a seccomp program into the calling process, and what the kernel's seccomp offers.
 //!
-//! Not for: making or judging programs (`seccomp`).
+//! Not for: making or judging programs (`seccomp`), nor for answering calls that wait (`listener`).
 
 use nix::errno::Errno;
 
@@ -36,6 +36,15 @@ struct Program {
 /// `seccomp`'s: `EINVAL` for a program the kernel's checker refuses, `EACCES` without
 /// `no_new_privs`, `E2BIG` over [`INSTRUCTIONS_MAX`].
 pub fn install(instructions: &[Instruction]) -> Result<(), SysError> {
+    load(instructions, libc::SECCOMP_FILTER_FLAG_LOG).map(drop)
+}
+
+/// Installs a program with these `SECCOMP_FILTER_FLAG_*`; what the call returned is a descriptor if
+/// a listener was among them.
+pub(crate) fn load(
+    instructions: &[Instruction],
+    flags: libc::c_ulong,
+) -> Result<libc::c_long, SysError> {
     let too_long = || SysError::new("seccomp", "program too long", Errno::E2BIG);
     if instructions.len() > INSTRUCTIONS_MAX {
         return Err(too_long());
@@ -51,12 +60,11 @@ pub fn install(instructions: &[Instruction]) -> Result<(), SysError> {
         libc::syscall(
             libc::SYS_seccomp,
             libc::SECCOMP_SET_MODE_FILTER,
-            libc::SECCOMP_FILTER_FLAG_LOG,
+            flags,
             &raw const program,
         )
     };
-    Errno::result(code).call("seccomp")?;
-    Ok(())
+    Errno::result(code).call("seccomp")
 }
 
 /// Whether the kernel knows a seccomp action (`SECCOMP_GET_ACTION_AVAIL`).

@@ -19,6 +19,15 @@ pub enum Limit {
     LockedMemory,
 }
 
+/// The soft and the hard limit.
+///
+/// # Errors
+/// `getrlimit`'s.
+pub fn get(limit: Limit) -> Result<(u64, u64), SysError> {
+    let (resource, name) = limit.named();
+    getrlimit(resource).call_on("getrlimit", name)
+}
+
 /// Sets the soft and the hard limit.
 ///
 /// # Errors
@@ -26,6 +35,16 @@ pub enum Limit {
 pub fn set(limit: Limit, value: u64) -> Result<(), SysError> {
     let (resource, name) = limit.named();
     setrlimit(resource, value, value).call_on("setrlimit", name)
+}
+
+/// Sets the soft limit to one value and the hard limit to another.
+///
+/// # Errors
+/// `setrlimit`'s: `EINVAL` for a soft limit above the hard one, `EPERM` for a hard limit above the
+/// present one without `CAP_SYS_RESOURCE`.
+pub fn set_apart(limit: Limit, soft: u64, hard: u64) -> Result<(), SysError> {
+    let (resource, name) = limit.named();
+    setrlimit(resource, soft, hard).call_on("setrlimit", name)
 }
 
 /// Raises both limits to at least `value`, and leaves higher ones as they are.

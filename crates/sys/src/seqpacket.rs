@@ -113,6 +113,22 @@ impl Seqpacket {
         Ok(())
     }
 
+    /// Sends one message if that can be done at once, whatever mode the connection is in; says
+    /// whether it was.
+    ///
+    /// # Errors
+    /// As for [`Seqpacket::send`], but for `EAGAIN`.
+    pub fn offer(&self, bytes: &[u8]) -> Result<bool, SysError> {
+        let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+        let fd = self.fd.as_raw_fd();
+        let iov = [IoSlice::new(bytes)];
+        match retry(|| sendmsg::<UnixAddr>(fd, &iov, &[], flags, None)) {
+            Ok(_) => Ok(true),
+            Err(Errno::EAGAIN) => Ok(false),
+            Err(errno) => Err(SysError::new("sendmsg", "", errno)),
+        }
+    }
+
     /// Receives one message; `None` when the peer has closed.
     ///
     /// # Errors
@@ -288,6 +304,23 @@ mod tests {
         );
         drop((read, a));
         assert!(b.receive().unwrap().is_none());
+    }
+
+    #[test]
+    fn an_offer_never_waits_even_on_a_connection_that_does() {
+        let (a, b) = Seqpacket::pair().unwrap();
+        let mut taken = 0;
+        while a.offer(&[7; 4096]).unwrap() {
+            taken += 1;
+        }
+        assert!(taken > 0);
+        b.receive().unwrap().unwrap();
+        while !a.offer(&[7; 4096]).unwrap() {
+            b.receive().unwrap().unwrap();
+        }
+        drop(b);
+        // Not EPIPE: the peer went with messages that it had not read.
+        assert_eq!(a.offer(b"x").unwrap_err().errno, Errno::ECONNRESET);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::fd::OwnedFd;
 
-use model::{ExitRecord, ProfileName, SessionId};
+use model::{Denials, ExitRecord, ProfileName, SessionId};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{Counters, Prepared};
@@ -34,6 +34,9 @@ pub enum Notice {
     /// A process other than the main one ended. One that could not be executed never began: the
     /// answer to its request says so.
     Exited(SessionId, ProcessId, ExitRecord),
+    /// The seccomp program of a jail refused calls. So many a second at most come of one jail; the
+    /// rest is in the counts.
+    Denied(SessionId, Denials),
     /// A jail is gone.
     Ended(Box<Ended>),
     /// Stop accepting, let go, flush, exit.
@@ -87,7 +90,7 @@ pub struct Profiles {
 /// One profile file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProfileText {
-    /// `jail` or `egress`.
+    /// `jail`, `egress` or `seccomp`.
     pub kind: String,
     /// Its name.
     pub name: ProfileName,

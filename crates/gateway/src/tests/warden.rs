@@ -300,6 +300,7 @@ fn layers() -> Layers {
         seccomp_mode: 2,
         seccomp_filters: 1,
         seccomp_hash: "00".repeat(32),
+        seccomp_enforce_hash: None,
         landlock_abi: 6,
         landlock_status: "fully_enforced".to_owned(),
         cap_bounding: "0".repeat(16),

@@ -4,12 +4,16 @@
 
 use std::ffi::CString;
 
+use model::{Denials, DeniedCall};
 use sys::Errno;
 
 use super::{Malformed, TEXT_MAX};
 
 /// Most arguments, and most environment entries: bounds what PID 1 allocates.
 const STRINGS_MAX: usize = 16_384;
+
+/// Highest error number that the kernel passes on (`MAX_ERRNO` of `linux/err.h`).
+const ERRNO_MAX: u16 = 4095;
 
 /// What is left to read of a message.
 pub(super) struct Input<'a>(pub(super) &'a [u8]);
@@ -36,6 +40,40 @@ impl<'a> Input<'a> {
 
     pub(super) fn number(&mut self) -> Result<u32, Malformed> {
         Ok(u32::from_le_bytes(self.array()?))
+    }
+
+    pub(super) fn long(&mut self) -> Result<u64, Malformed> {
+        Ok(u64::from_le_bytes(self.array()?))
+    }
+
+    /// A count, and a call if anything follows.
+    pub(super) fn denials(&mut self) -> Result<Denials, Malformed> {
+        let untold = self.long()?;
+        let call = if self.0.is_empty() {
+            None
+        } else {
+            Some(self.denied_call()?)
+        };
+        Ok(Denials { call, untold })
+    }
+
+    fn denied_call(&mut self) -> Result<DeniedCall, Malformed> {
+        let [thread, number, arch] = [self.number()?, self.number()?, self.number()?];
+        let mut arguments = [0; 6];
+        for argument in &mut arguments {
+            *argument = self.long()?;
+        }
+        let errno = self.short()?;
+        if !(1..=ERRNO_MAX).contains(&errno) {
+            return Err(Malformed);
+        }
+        Ok(DeniedCall {
+            thread,
+            number,
+            arch,
+            arguments,
+            errno,
+        })
     }
 
     pub(super) fn errno(&mut self) -> Result<Errno, Malformed> {

@@ -154,10 +154,8 @@ fn a_failed_launch_names_its_step_and_leaves_nothing() {
 
         let (stdio, _output) = captured();
         let mut spec = yard.spec("true", stdio);
-        spec.site.program = std::sync::Arc::new(jail::Filter {
-            instructions: vec![],
-            hash: String::new(),
-        });
+        let empty = seccomp::Program::from_instructions(Vec::new());
+        spec.site.program = std::sync::Arc::new(jail::Filter::new(empty, None));
         let error = jail::launch(spec, yard.cgroups()).map(drop).unwrap_err();
         assert_eq!(error.step, jail::Step::Seccomp);
         assert_eq!(yard.cgroups().sweep().unwrap(), 0);

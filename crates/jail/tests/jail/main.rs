@@ -12,6 +12,7 @@ extern crate sheriff_jail as jail;
 mod support;
 
 mod boundary;
+mod denials;
 mod ends;
 #[cfg(feature = "fault-injection")]
 mod faults;

@@ -18,7 +18,7 @@ use jail::{
     Cgroups, Command, Filter, Furniture, Jail, JailEvent, Root, Site, Spec, Stdio, View, Workspace,
 };
 use model::{ByteSize, ExitRecord, Limits, SessionId};
-use sys::filter::Instruction;
+use seccomp::{Arch, Instruction, Program};
 use sys::netns::Visit;
 use sys::readiness::wait_readable;
 
@@ -230,18 +230,24 @@ fn limits() -> Limits {
 
 /// Everything allowed but `mount`: enough of a program to tell that one is in force.
 fn no_mount() -> Filter {
+    let mount = seccomp::syscalls::number(Arch::native().unwrap(), "mount").unwrap();
+    Filter::new(refusing(&[mount], 0x0005_0001), None)
+}
+
+/// Everything allowed but these numbers, which get this return value.
+pub(crate) fn refusing(numbers: &[u32], answer: u32) -> Program {
     const LOAD: u16 = 0x20;
     const EQUAL: u16 = 0x15;
     const RETURN: u16 = 0x06;
-    const MOUNT: u32 = 165;
     let one = |code, jt, jf, k| Instruction { code, jt, jf, k };
-    Filter {
-        instructions: vec![
-            one(LOAD, 0, 0, 0),
-            one(EQUAL, 0, 1, MOUNT),
-            one(RETURN, 0, 0, 0x0005_0001),
-            one(RETURN, 0, 0, 0x7fff_0000),
-        ],
-        hash: "test".into(),
+    let mut instructions = vec![one(LOAD, 0, 0, 0)];
+    for (number, left) in numbers
+        .iter()
+        .zip((0..u8::try_from(numbers.len()).unwrap()).rev())
+    {
+        instructions.push(one(EQUAL, left + 1, 0, *number));
     }
+    instructions.push(one(RETURN, 0, 0, 0x7fff_0000));
+    instructions.push(one(RETURN, 0, 0, answer));
+    Program::from_instructions(instructions)
 }

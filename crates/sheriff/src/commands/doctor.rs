@@ -16,7 +16,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// One property of the host. Each is mandatory: a jail misses no layer.
+/// One property of the host. A jail misses no layer, so nearly all are mandatory.
 #[derive(Debug, Serialize)]
 pub(crate) struct Property {
     /// What was looked at.
@@ -29,6 +29,8 @@ pub(crate) struct Property {
     pub(crate) needed: &'static str,
     /// What to do; empty when nothing.
     pub(crate) remedy: &'static str,
+    /// Whether there are jails without it.
+    pub(crate) mandatory: bool,
 }
 
 /// Looks at the host; 1 when something mandatory is missing.
@@ -41,7 +43,8 @@ pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
         verdict::host(&properties, &mut output)?;
     }
     output.finish()?;
-    Ok(u8::from(properties.iter().any(|property| !property.ok)))
+    let lacks = |property: &Property| property.mandatory && !property.ok;
+    Ok(u8::from(properties.iter().any(lacks)))
 }
 
 impl From<probe::Finding> for Property {
@@ -52,6 +55,7 @@ impl From<probe::Finding> for Property {
             found,
             needed,
             remedy,
+            mandatory,
         } = finding;
         Self {
             name,
@@ -59,6 +63,7 @@ impl From<probe::Finding> for Property {
             found,
             needed,
             remedy,
+            mandatory,
         }
     }
 }

@@ -5,6 +5,7 @@
 use audit::{Entry, Kind};
 use model::EgressEvent;
 
+use super::syscall::Denied;
 use super::{Style, egress, text};
 
 /// Most of an entry's details shown on its line; `--json` has all.
@@ -12,13 +13,20 @@ const DATA_CHARS_MAX: usize = 240;
 /// Longest time, run or step shown.
 const WORD_CHARS_MAX: usize = 64;
 
-/// One line: `seq time kind principal session details`; an egress event in its own form.
+/// One line: `seq time kind principal session details`; an egress event
+/// and a refused system call in forms of their own.
 pub(crate) fn line(entry: &Entry, style: Style) -> String {
     let seq = entry.seq;
     if matches!(entry.kind, Kind::EgressDecision | Kind::EgressClose)
         && let Ok(event) = serde_json::from_value::<EgressEvent>(entry.data.clone())
     {
         return format!("{seq:>6} {}", egress::line(&event, style));
+    }
+    let time = text::brief(&entry.time, WORD_CHARS_MAX);
+    if entry.kind == Kind::SyscallDenied
+        && let Ok(denied) = serde_json::from_value::<Denied>(entry.data.clone())
+    {
+        return format!("{seq:>6} {time} {}", denied.line(style));
     }
     let session = entry
         .session
@@ -29,8 +37,7 @@ pub(crate) fn line(entry: &Entry, style: Style) -> String {
         data => text::brief(&data.to_string(), DATA_CHARS_MAX),
     };
     let line = format!(
-        "{seq:>6} {} {} {} {session} {details}",
-        text::brief(&entry.time, WORD_CHARS_MAX),
+        "{seq:>6} {time} {} {} {session} {details}",
         entry.kind.as_str(),
         entry.principal,
     );

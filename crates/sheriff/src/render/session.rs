@@ -38,6 +38,8 @@ pub(crate) fn detail(detail: &SessionDetail, output: &mut Output) -> Result<(), 
     field(output, "operator", &format!("uid {}", detail.operator_uid))?;
     limits(detail, output)?;
     layers(detail, output)?;
+    heading(output, "system calls")?;
+    field(output, "refused", &detail.syscalls_denied.to_string())?;
     egress(detail, output)
 }
 
@@ -69,6 +71,10 @@ fn layers(detail: &SessionDetail, output: &mut Output) -> Result<(), Failure> {
         layers.seccomp_mode, layers.seccomp_filters, layers.seccomp_hash
     );
     field(output, "seccomp", &seccomp)?;
+    if let Some(hash) = &layers.seccomp_enforce_hash {
+        let same = format!("reported; without reports the program is sha256 {hash}");
+        field(output, "denials", &same)?;
+    }
     let landlock = format!("ABI {}, {}", layers.landlock_abi, layers.landlock_status);
     field(output, "landlock", &landlock)?;
     let capabilities = format!(

@@ -1,0 +1,130 @@
+//! PID 1 and the calls that the jail's seccomp program refuses: it hears of each, tells the warden,
+//! and answers as the program without reporting would.
+//!
+//! Not for: deciding. Whatever a caller does, the answer is an error; there is no way to let a call
+//! go on (`sys::listener`).
+//!
+//! The kernel takes one listener in a chain of programs, so a program of the jail that asks for one of
+//! its own gets `EBUSY`; filters without a listener can be added as anywhere.
+//!
+//! PID 1 is under the program itself. A refused call of its own would wait for an answer that nobody
+//! else can give, so profiles must permit all that it does (`seccomp::Profile::check_floor`), and it
+//! never waits for a process of the jail: that one may be waiting for it.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use model::{Denials, DeniedCall};
+use seccomp::{Action, Data, Errno, Program};
+use sys::SysError;
+use sys::listener::{Listener, Waiting};
+use sys::seqpacket::Seqpacket;
+
+use crate::bucket::Bucket;
+use crate::wire::Report;
+
+/// Denials told at once: what a program that tries its ways at its start may cause.
+const TOLD_AT_ONCE: u32 = 64;
+/// Denials told per second after that. The rest is counted, and the count told with the next.
+const TOLD_PER_SECOND: u32 = 16;
+
+/// The listener and what it needs.
+#[derive(Debug)]
+pub(crate) struct Refusals {
+    listener: Listener,
+    /// Gives the answers.
+    enforce: Program,
+    bucket: Bucket,
+    /// Refused and not told.
+    untold: u64,
+}
+
+impl Refusals {
+    pub(crate) fn new(listener: Listener, enforce: Program) -> Self {
+        Self {
+            listener,
+            enforce,
+            bucket: Bucket::new(TOLD_AT_ONCE, TOLD_PER_SECOND),
+            untold: 0,
+        }
+    }
+
+    /// Tells of one waiting call and refuses it. Never waits: call it when the listener is readable.
+    pub(crate) fn serve(&mut self, control: &Seqpacket) -> Result<(), SysError> {
+        let Some(waiting) = self.listener.receive()? else {
+            return Ok(());
+        };
+        let errno = self.errno_of(&waiting);
+        // First told, then answered: what the caller did next can't come before it.
+        if self.bucket.take(Instant::now()) {
+            self.tell(Some(denied(&waiting, errno)), control);
+        } else {
+            self.untold = self.untold.saturating_add(1);
+        }
+        self.listener.refuse(&waiting, errno.number())?;
+        Ok(())
+    }
+
+    /// How long until the count of what was not told may be, if there is any.
+    pub(crate) fn wait(&mut self) -> Option<Duration> {
+        (self.untold > 0).then(|| self.bucket.wait(Instant::now()))
+    }
+
+    /// Tells the count of what was not told, if that may be now.
+    pub(crate) fn catch_up(&mut self, control: &Seqpacket) {
+        if self.untold > 0 && self.bucket.take(Instant::now()) {
+            self.tell(None, control);
+        }
+    }
+
+    /// Tells the count in any case: there is no later.
+    pub(crate) fn conclude(&mut self, control: &Seqpacket) {
+        if self.untold > 0 {
+            self.tell(None, control);
+        }
+    }
+
+    /// The answer of the program that enforces. That it says anything but an error about a call that
+    /// the other one left to us can't be, and is still a refusal.
+    fn errno_of(&self, waiting: &Waiting) -> Errno {
+        let call = Data {
+            number: waiting.number,
+            arch: waiting.arch,
+            instruction_pointer: waiting.instruction_pointer,
+            arguments: waiting.arguments,
+        };
+        match seccomp::simulate(&self.enforce, &call) {
+            Ok(Action::Errno(errno)) => errno,
+            _ => Errno::EPERM,
+        }
+    }
+
+    /// What can't be told at once is counted: the warden may be busy, and callers wait. One that is
+    /// gone shows when the connection is next read.
+    fn tell(&mut self, call: Option<DeniedCall>, control: &Seqpacket) {
+        let report = Report::Denied(Denials {
+            call,
+            untold: self.untold,
+        });
+        self.untold = match control.offer(&report.encode()) {
+            Ok(true) => 0,
+            Ok(false) | Err(_) => self.untold.saturating_add(u64::from(call.is_some())),
+        };
+    }
+}
+
+impl AsFd for Refusals {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+}
+
+const fn denied(waiting: &Waiting, errno: Errno) -> DeniedCall {
+    DeniedCall {
+        thread: waiting.thread,
+        number: waiting.number,
+        arch: waiting.arch,
+        arguments: waiting.arguments,
+        errno: errno.number(),
+    }
+}

@@ -1,0 +1,120 @@
+//! The seccomp programs of all seccomp profiles, for the daemon's own processor.
+//!
+//! Not for: reading files, nor for the other kinds of profiles (`profiles`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jail::Filter;
+use model::ProfileName;
+use seccomp::profile::FloorError;
+use seccomp::{Arch, Profile, Purpose};
+use warrant::notice::ProfileText;
+
+use crate::profiles::{ProfilesError, Texts};
+
+/// The kind of these profiles among all others, and their folder's name.
+pub(crate) const KIND: &str = "seccomp";
+
+/// A profile and its programs.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    profile: Profile,
+    filter: Arc<Filter>,
+}
+
+impl Compiled {
+    /// The programs, if PID 1 of a jail can work under them. A call of PID 1 that its own program
+    /// refuses would wait for PID 1 to answer it.
+    pub(crate) fn for_jails(&self) -> Result<Arc<Filter>, FloorError> {
+        self.profile.check_floor()?;
+        Ok(Arc::clone(&self.filter))
+    }
+}
+
+/// The shipped profiles' texts.
+pub(crate) fn shipped() -> impl Iterator<Item = ProfileText> {
+    seccomp::embedded::names().filter_map(|name| {
+        Some(ProfileText {
+            kind: KIND.to_owned(),
+            name: name.parse().ok()?,
+            source: format!("shipped:{KIND}/{name}.toml"),
+            text: seccomp::shipped(name)?.to_owned(),
+        })
+    })
+}
+
+/// Reads and compiles all seccomp profiles among these texts. Each may extend any other.
+pub(crate) fn compile_all(texts: &Texts) -> Result<BTreeMap<ProfileName, Compiled>, ProfilesError> {
+    let arch = Arch::native().ok_or(ProfilesError::Architecture)?;
+    let own = texts.values().filter(|text| text.kind == KIND);
+    own.map(|text| Ok((text.name.clone(), compile(text, texts, arch)?)))
+        .collect()
+}
+
+fn compile(text: &ProfileText, texts: &Texts, arch: Arch) -> Result<Compiled, ProfilesError> {
+    let find = |name: &ProfileName| {
+        let found = texts.get(&(KIND.to_owned(), name.clone()))?;
+        Some((found.source.clone(), found.text.clone()))
+    };
+    let profile = Profile::parse_with(&text.source, &text.text, &find)?;
+    let program = |purpose| {
+        seccomp::compile_for(&profile, arch, purpose).map_err(|source| ProfilesError::Compile {
+            name: text.source.clone(),
+            source,
+        })
+    };
+    let (enforce, report) = (program(Purpose::Enforce)?, program(Purpose::Report)?);
+    Ok(Compiled {
+        filter: Arc::new(Filter::new(enforce, Some(report))),
+        profile,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(more: &[(&str, &str)]) -> Texts {
+        let more = more.iter().map(|(name, text)| ProfileText {
+            kind: KIND.to_owned(),
+            name: name.parse().unwrap(),
+            source: format!("{name}.toml"),
+            text: format!("version = 1\nname = \"{name}\"\ndescription = \"d\"\n{text}"),
+        });
+        let all = shipped().chain(more);
+        all.map(|text| ((text.kind.clone(), text.name.clone()), text))
+            .collect()
+    }
+
+    #[test]
+    fn a_profile_may_extend_another_of_the_host_and_keeps_its_refusals() {
+        let first = "extends = \"agent\"\ndrop = [\"mq_open\"]";
+        let second = "extends = \"first\"\ndrop = [\"mq_unlink\"]";
+        let compiled = compile_all(&texts(&[("first", first), ("second", second)])).unwrap();
+        let filter = |name: &str| {
+            let name: ProfileName = name.parse().unwrap();
+            compiled[&name].for_jails().unwrap()
+        };
+        assert_ne!(filter("first"), filter("second"));
+        assert_ne!(filter("first"), filter("agent"));
+        let unknown = compile_all(&texts(&[("third", "extends = \"none\"")]));
+        assert!(matches!(unknown, Err(ProfilesError::Seccomp(_))));
+    }
+
+    #[test]
+    fn a_profile_that_init_can_not_work_under_compiles_and_is_for_no_jail() {
+        let text = "extends = \"agent\"\ndrop = [\"sendmsg\"]";
+        let compiled = compile_all(&texts(&[("mute", text)])).unwrap();
+        let of = |name: &str| &compiled[&name.parse::<ProfileName>().unwrap()];
+        assert!(
+            of("mute")
+                .for_jails()
+                .unwrap_err()
+                .missing
+                .contains("sendmsg")
+        );
+        assert!(of("office").for_jails().is_err());
+        assert!(of("agent").for_jails().is_ok() && of("strict").for_jails().is_ok());
+    }
+}
