@@ -21,7 +21,7 @@ use crate::plan::Plan;
 pub(crate) const CANARY: &str = ".landlock-canary";
 
 /// Newest ABI whose every right this code has been written for.
-const ABI_NEWEST: u32 = 9;
+pub(crate) const ABI_NEWEST: u32 = 9;
 /// First ABI with scopes.
 const ABI_SCOPES: u32 = 6;
 /// First ABI that can log denials after exec.
@@ -29,9 +29,20 @@ const ABI_LOGS: u32 = 7;
 
 /// One rule: beneath this path, these rights.
 #[derive(Debug)]
-struct Rule {
-    path: PathBuf,
-    rights: BitFlags<AccessFs>,
+pub(crate) struct Rule {
+    pub(crate) path: PathBuf,
+    pub(crate) rights: BitFlags<AccessFs>,
+}
+
+/// What the rules need to know of a mount.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape<'a> {
+    /// Where, relative to the jail's root.
+    pub(crate) at: &'a Path,
+    /// What it hangs on.
+    pub(crate) target: Target,
+    /// What the agent may do; `None` where a rule above covers it.
+    pub(crate) access: Option<Access>,
 }
 
 /// What the kernel offers and what the jail gets.
@@ -67,7 +78,7 @@ impl Fence {
         let abi = offered.min(ABI_NEWEST);
         Ok(Self {
             abi,
-            rules: rules(plan, abi_of(abi)),
+            rules: rules(plan.shapes(), abi),
             workspace: Path::new("/").join(&plan.workspace),
         })
     }
@@ -125,7 +136,8 @@ impl Fence {
 }
 
 /// Rules for the generated parts of the view, then one per mount. Rights add up along a path.
-fn rules(plan: &Plan, abi: ABI) -> Vec<Rule> {
+pub(crate) fn rules<'a>(shapes: impl Iterator<Item = Shape<'a>>, abi: u32) -> Vec<Rule> {
+    let abi = abi_of(abi);
     let rule = |path: &str, rights: BitFlags<AccessFs>| Rule {
         path: path.into(),
         rights,
@@ -136,20 +148,34 @@ fn rules(plan: &Plan, abi: ABI) -> Vec<Rule> {
         rule("/etc", read),
         rule("/proc", read),
     ];
-    for mount in &plan.mounts {
-        let Some(access) = mount.access else { continue };
-        let folder = mount.target == Target::Folder;
+    for shape in shapes {
+        let Some(access) = shape.access else { continue };
         let rights = rights(access, abi);
         rules.push(Rule {
-            path: Path::new("/").join(&mount.at),
-            rights: if folder {
-                rights
-            } else {
-                rights & AccessFs::from_file(abi)
+            path: Path::new("/").join(shape.at),
+            rights: match shape.target {
+                Target::Folder => rights,
+                Target::File => rights & AccessFs::from_file(abi),
             },
         });
     }
     rules
+}
+
+/// Whether these are all rights that the ABI knows.
+pub(crate) fn is_everything(rights: BitFlags<AccessFs>, abi: u32) -> bool {
+    rights == AccessFs::from_all(abi_of(abi))
+}
+
+/// What is fenced besides files, for a reader.
+pub(crate) const fn scopes(abi: u32) -> &'static [&'static str] {
+    match abi {
+        ..ABI_SCOPES => &[],
+        _ => &[
+            "abstract Unix sockets outside of the jail can't be connected to",
+            "processes outside of the jail can't be signalled",
+        ],
+    }
 }
 
 fn rights(access: Access, abi: ABI) -> BitFlags<AccessFs> {

@@ -3,6 +3,8 @@
 //!
 //! Not for: attaching (`interior`), nor the workspace (`workspace`). After `clone3` no host path is resolved any more.
 
+pub mod outline;
+
 use std::ffi::CStr;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
@@ -14,6 +16,7 @@ use sys::mount::{Attributes, Depth, Tree};
 use crate::error::{InStep, LaunchError};
 use crate::etc::{self, c_path};
 use crate::ids::{Ids, io_failure};
+use crate::landlock::Shape;
 use crate::mounting::{Access, HARMLESS, Link, Mount, Place, SmallFile, Target, bind, scratch};
 use crate::spec::{Root, Site};
 use crate::step::Step;
@@ -100,6 +103,15 @@ impl Plan {
     /// What must later be found of the mounts.
     pub(crate) fn places(&self) -> Vec<Place> {
         self.mounts.iter().map(Mount::place).collect()
+    }
+
+    /// What Landlock's rules are made of.
+    pub(crate) fn shapes(&self) -> impl Iterator<Item = Shape<'_>> {
+        self.mounts.iter().map(|mount| Shape {
+            at: &mount.at,
+            target: mount.target,
+            access: mount.access,
+        })
     }
 
     fn add(&mut self, at: PathBuf, tree: Tree, access: Option<Access>) {

@@ -6,6 +6,7 @@ mod audit;
 mod doctor;
 mod egress;
 mod exec;
+mod folder;
 mod inspect;
 mod kill;
 mod logs;
@@ -14,14 +15,20 @@ mod profile;
 mod ps;
 mod resume;
 mod run;
+mod seccomp;
 mod stop;
 mod version;
 mod words;
 
 use clap::Subcommand;
 
+pub(crate) use self::audit::DEFAULT_DIR as AUDIT_DIR;
 pub(crate) use self::doctor::Property;
 pub(crate) use self::profile::Finding as ProfileFinding;
+pub(crate) use self::profile::Page as ProfilePage;
+pub(crate) use self::seccomp::{
+    Answer, Attached, Installed, Linted, ListedFilter, ListedState, SeccompError, Summary,
+};
 
 use crate::failure::Failure;
 use crate::sockets::Sockets;
@@ -53,6 +60,9 @@ pub(crate) enum Command {
     /// Check and show profiles
     #[command(subcommand)]
     Profile(profile::Command),
+    /// Ask what system calls a profile permits, and why
+    #[command(subcommand)]
+    Seccomp(seccomp::Command),
     /// Verify and read the audit log
     #[command(subcommand)]
     Audit(audit::Command),
@@ -76,6 +86,7 @@ pub(crate) fn run(command: Command, sockets: &Sockets) -> Result<u8, Failure> {
         Command::Resume(args) => resume::run(&args, sockets),
         Command::Egress(command) => egress::run(command, sockets),
         Command::Profile(command) => profile::run(command),
+        Command::Seccomp(command) => seccomp::run(command, sockets),
         Command::Audit(command) => audit::run(command),
         Command::Doctor(args) => doctor::run(&args),
         Command::Version(args) => version::run(&args),

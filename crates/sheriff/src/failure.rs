@@ -9,11 +9,15 @@ use model::exit::EXIT_START_FAILED;
 use sys::SysError;
 
 use crate::attach::AttachError;
+use crate::commands::SeccompError;
 use crate::control::ControlError;
+use crate::deposit::DepositError;
 use crate::shelf::ShelfError;
 
 /// Exit code of a command other than `run` and `exec` that failed.
 const EXIT_FAILED: u8 = 1;
+/// Exit code where 1 is an answer, as for diff(1) and grep(1).
+const EXIT_UNDECIDED: u8 = 2;
 /// What a shell reports for a program that `SIGPIPE` ended: our reader went away.
 const EXIT_BROKEN_PIPE: u8 = 141;
 
@@ -34,6 +38,15 @@ pub(crate) enum Failure {
     Profile(#[from] policy::ProfileError),
     #[error(transparent)]
     Policy(#[from] policy::PolicyError),
+    #[error(transparent)]
+    Seccomp(#[from] SeccompError),
+    #[error(transparent)]
+    Deposit(#[from] DepositError),
+    #[error(transparent)]
+    Jail(#[from] jail::LaunchError),
+    /// A question that could not be answered, by a command whose exit code is its answer.
+    #[error(transparent)]
+    Undecided(Box<Self>),
     #[error("workspace: {0}")]
     Workspace(SysError),
     #[error("report {}: {source}", path.display())]
@@ -45,6 +58,11 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// The same failure of a command whose exit code 1 means something.
+    pub(crate) fn undecided(self) -> Self {
+        Self::Undecided(Box::new(self))
+    }
+
     /// The exit code of this process.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
@@ -53,7 +71,11 @@ impl Failure {
             Self::Output { source } if source.kind() == io::ErrorKind::BrokenPipe => {
                 EXIT_BROKEN_PIPE
             }
+            Self::Undecided(failure) => failure.exit_code().max(EXIT_UNDECIDED),
             Self::Control(_)
+            | Self::Seccomp(_)
+            | Self::Deposit(_)
+            | Self::Jail(_)
             | Self::AuditKey(_)
             | Self::AuditRead(_)
             | Self::Shelf(_)
@@ -66,7 +88,11 @@ impl Failure {
 
     /// False when there is nobody left to tell.
     pub(crate) fn is_worth_saying(&self) -> bool {
-        self.exit_code() != EXIT_BROKEN_PIPE || !matches!(self, Self::Output { .. })
+        match self {
+            Self::Undecided(failure) => failure.is_worth_saying(),
+            Self::Output { .. } => self.exit_code() != EXIT_BROKEN_PIPE,
+            _ => true,
+        }
     }
 
     /// What the reader can do about it.
@@ -74,6 +100,8 @@ impl Failure {
         match self {
             Self::Attach(error) => error.remedy(),
             Self::Control(error) => error.remedy(),
+            Self::Seccomp(error) => error.remedy(),
+            Self::Undecided(failure) => failure.remedy(),
             _ => None,
         }
     }

@@ -4,13 +4,18 @@
 
 pub(crate) mod egress;
 pub(crate) mod entry;
+pub(crate) mod filter;
+pub(crate) mod installed;
 mod json;
 mod output;
+pub(crate) mod page;
 pub(crate) mod profile;
 pub(crate) mod session;
 mod style;
+mod syscall;
 mod table;
 pub(crate) mod text;
+pub(crate) mod toml;
 pub(crate) mod verdict;
 
 use std::io::{self, Write};

@@ -2,6 +2,8 @@
 //!
 //! Not for: the daemon's idea of them; it reads them at its start and on reload only.
 
+mod filter;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -11,6 +13,8 @@ use model::{IdError, ProfileName};
 use policy::profile::FILE_MAX;
 use policy::{LookupError, ProfileKind, Source};
 use serde::Serialize;
+
+pub(crate) use self::filter::FilterError;
 
 /// What a profile is about; also the folder that its file is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
@@ -74,6 +78,15 @@ impl Kind {
         Self::ALL.into_iter().find(named).unwrap_or(Self::Jail)
     }
 
+    /// What the daemon calls a shipped profile's file in its messages.
+    fn shipped_file(self, name: &ProfileName) -> String {
+        let folder = self.folder();
+        match self {
+            Self::Jail | Self::Egress => format!("shipped:{folder}/{name}"),
+            Self::Seccomp => format!("shipped:{folder}/{name}.toml"),
+        }
+    }
+
     fn shipped(self, name: &str) -> Option<&'static str> {
         match self {
             Self::Jail => policy::shipped(ProfileKind::Jail, name),
@@ -116,10 +129,8 @@ impl Shelf {
                     name: name.clone(),
                 };
                 let text = kind.shipped(name.as_str()).ok_or_else(unknown)?.to_owned();
-                Ok(Source {
-                    file: format!("shipped:{}/{name}", kind.folder()),
-                    text,
-                })
+                let file = kind.shipped_file(name);
+                Ok(Source { file, text })
             }
             other => other,
         }

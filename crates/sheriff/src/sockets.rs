@@ -38,6 +38,6 @@ impl Sockets {
     }
 
     fn dir(&self) -> &Path {
-        self.dir.as_deref().unwrap_or(Path::new(INSTALLED))
+        self.dir.as_deref().unwrap_or_else(|| Path::new(INSTALLED))
     }
 }

@@ -10,7 +10,7 @@ use clap::Subcommand;
 use crate::failure::Failure;
 
 /// Where the daemon keeps the log unless it is configured otherwise.
-const DEFAULT_DIR: &str = "/var/lib/sheriff/office/audit";
+pub(crate) const DEFAULT_DIR: &str = "/var/lib/sheriff/office/audit";
 
 /// Commands of `audit`.
 #[derive(Debug, Subcommand)]

@@ -3,17 +3,16 @@
 //! Not for: the profiles that a running daemon has read.
 
 mod check;
+mod explain;
 mod list;
 mod show;
-
-use std::path::PathBuf;
 
 use clap::Subcommand;
 
 pub(crate) use self::check::Finding;
+pub(crate) use self::explain::Page;
 
 use crate::failure::Failure;
-use crate::shelf::Shelf;
 
 /// Commands of `profile`.
 #[derive(Debug, Subcommand)]
@@ -22,26 +21,10 @@ pub(crate) enum Command {
     Check(check::Args),
     /// Show a jail's profile with its parents merged in
     Show(show::Args),
+    /// Show everything that a jail with this profile gets, on one page
+    Explain(explain::Args),
     /// List profiles
     List(list::Args),
-}
-
-/// Where the host's profiles are, as an option of each of them.
-#[derive(Debug, clap::Args)]
-struct Folder {
-    /// Folder with the host's own profiles
-    #[arg(
-        long = "profiles",
-        value_name = "DIR",
-        default_value = "/etc/sheriff/profiles"
-    )]
-    folder: PathBuf,
-}
-
-impl Folder {
-    fn shelf(&self) -> Shelf {
-        Shelf::new(self.folder.clone())
-    }
 }
 
 /// Runs one of them.
@@ -49,6 +32,7 @@ pub(crate) fn run(command: Command) -> Result<u8, Failure> {
     match command {
         Command::Check(args) => check::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::List(args) => list::run(&args),
     }
 }

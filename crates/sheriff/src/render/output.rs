@@ -2,11 +2,11 @@
 //!
 //! Not for: diagnostics (`note`, `failure`).
 
-use std::io::{self, BufWriter, Stdout, Write};
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 
 use serde::Serialize;
 
-use super::{Style, json};
+use super::{Paint, Style, json, text};
 use crate::failure::Failure;
 
 /// Where results go.
@@ -37,6 +37,28 @@ impl Output {
     pub(crate) fn live(&mut self, line: &str) -> Result<(), Failure> {
         self.line(line)?;
         self.flush()
+    }
+
+    /// Text of several lines, not escaped yet; lines such as `== allowed ==` are headings.
+    pub(crate) fn text(&mut self, text: &str) -> Result<(), Failure> {
+        for line in text.lines() {
+            let escaped = text::escape(line);
+            match line.starts_with("== ") {
+                true => self.line(&self.style.paint(Paint::Heading, &escaped))?,
+                false => self.line(&escaped)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A document for another program, byte by byte. On a terminal its lines are escaped instead.
+    pub(crate) fn document(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        if io::stdout().is_terminal() {
+            return self.text(&String::from_utf8_lossy(bytes));
+        }
+        self.out
+            .write_all(bytes)
+            .map_err(|source| Failure::Output { source })
     }
 
     /// A document of several lines.

@@ -51,9 +51,10 @@ pub(crate) fn log(report: &Report, key_given: bool, output: &mut Output) -> Resu
 /// Prints what a host offers, one line each, and the remedy where it falls short.
 pub(crate) fn host(properties: &[Property], output: &mut Output) -> Result<(), Failure> {
     for property in properties {
-        let mark = match property.ok {
-            true => output.style.paint(Paint::Good, "ok     "),
-            false => output.style.paint(Paint::Bad, "MISSING"),
+        let mark = match (property.ok, property.mandatory) {
+            (true, _) => output.style.paint(Paint::Good, "ok     "),
+            (false, true) => output.style.paint(Paint::Bad, "MISSING"),
+            (false, false) => output.style.paint(Paint::Bad, "unseen "),
         };
         let found = text::escape(&property.found);
         output.line(&format!("{mark} {}: {found}", property.name))?;

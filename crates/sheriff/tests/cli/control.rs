@@ -86,7 +86,8 @@ fn inspect_shows_layers_limits_and_rules() {
     let mut detail = samples::line("sh");
     let more = json!({
         "operator_uid": 1000, "layers": samples::layers(), "limits": samples::limits(),
-        "egress": samples::usage(), "allow": ["a.example:443"]
+        "egress": samples::usage(), "syscalls_denied": 4,
+        "allow": ["a.example:443"]
     });
     detail
         .as_object_mut()

@@ -119,7 +119,10 @@ fn a_daemon_that_was_named_is_not_replaced_by_another() {
         words.contains("no daemon at") && words.contains("--socket-dir"),
         "{words}"
     );
-    assert!(!office.folder().join("arguments").exists(), "one was started");
+    assert!(
+        !office.folder().join("arguments").exists(),
+        "one was started"
+    );
     // The same command without a name for the daemon gets one of its own.
     let child = program(sheriff, empty.path(), &["run", "--", "prog"])
         .env_remove("SHERIFF_SOCKET_DIR")

@@ -16,4 +16,5 @@ mod office;
 mod profile;
 mod run;
 mod samples;
+mod seccomp;
 mod terminal;

@@ -141,3 +141,79 @@ fn list_puts_the_hosts_own_before_shipped_ones() {
     assert_eq!(source("seccomp", "agent"), "shipped");
     assert_eq!(profile(folder.path(), &["list"]).status.code(), Some(0));
 }
+
+#[test]
+fn explain_shows_every_layer_and_where_each_rule_stands() {
+    let folder = folder(LIST);
+    let output = profile(folder.path(), &["explain", "mine"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    let list = folder.path().join("egress/web.toml");
+    for part in [
+        "profile mine extends base",
+        "/workspace ",
+        "/tmp ",
+        "256MiB",
+        "at least ABI 2 is needed",
+        "agent (shipped:seccomp/agent.toml)",
+        "known vulnerabilities out of reach",
+        "memory 1GiB, no swap",
+        &format!("allow api.example.com:443 ({}:3)", list.display()),
+        "bytes are counted, not limited",
+        "nothing is set",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let output = profile(folder.path(), &["explain", "--json", "mine"]);
+    let page: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(page["seccomp"]["lineage"][0], "agent");
+    assert_eq!(page["seccomp"]["sha256"].as_str().unwrap().len(), 64);
+    let rules = page["landlock"]["rules"].as_array().unwrap();
+    assert!(rules.iter().any(|rule| rule["path"] == "/workspace"));
+    assert_eq!(
+        profile(folder.path(), &["explain", "no"]).status.code(),
+        Some(1)
+    );
+}
+
+#[test]
+fn a_filter_may_extend_one_of_the_host_and_must_let_the_jails_init_work() {
+    let folder = folder(LIST);
+    let filters = folder.path().join("seccomp");
+    fs::create_dir(&filters).unwrap();
+    let put = |name: &str, rest: &str| {
+        let text = format!("version = 1\nname = \"{name}\"\ndescription = \"d\"\n{rest}");
+        fs::write(filters.join(format!("{name}.toml")), text).unwrap();
+    };
+    put("first", "extends = \"agent\"\ndrop = [\"mq_open\"]\n");
+    put("second", "extends = \"first\"\ndrop = [\"mq_unlink\"]\n");
+    put("third", "extends = \"first\"\ndrop = [\"mq_open\"]\n");
+    put("mute", "extends = \"first\"\ndrop = [\"sendmsg\"]\n");
+    let check = |args: &[&str]| {
+        let output = profile(folder.path(), &[&["check"], args].concat());
+        (output.status.code(), stdout(&output))
+    };
+    let (code, text) = check(&["--kind", "seccomp", "first", "second", "strict", "office"]);
+    assert_eq!((code, text.matches(": ok").count()), (Some(0), 4), "{text}");
+    let (code, text) = check(&["--kind", "seccomp", "third"]);
+    assert!(
+        code == Some(1) && text.contains("third.toml:5: drop: "),
+        "{text}"
+    );
+    let (code, text) = check(&["--kind", "seccomp", "mute"]);
+    assert!(code == Some(1) && text.contains("sendmsg"), "{text}");
+    // A jail may have the second and not the one that its init can't work under.
+    let jail = folder.path().join("jail/mine.toml");
+    let with = |filter: &str| {
+        fs::write(&jail, format!("{CHILD}[seccomp]\nprofile = \"{filter}\"\n")).unwrap();
+        check(&["mine"])
+    };
+    assert_eq!(with("second").0, Some(0));
+    let (code, text) = with("office");
+    assert!(
+        code == Some(1) && text.contains("`seccomp.profile`"),
+        "{text}"
+    );
+    let (code, text) = with("mute");
+    assert!(code == Some(1) && text.contains("sendmsg"), "{text}");
+}

@@ -18,6 +18,7 @@ pub(crate) fn layers() -> Value {
     json!({
         "namespaces": { "user": 1, "mnt": 2, "pid": 3, "net": 4, "ipc": 5, "uts": 6, "cgroup": 7 },
         "no_new_privs": true, "seccomp_mode": 2, "seccomp_filters": 1, "seccomp_hash": "00",
+        "seccomp_enforce_hash": "11",
         "landlock_abi": 7, "landlock_status": "fully_enforced", "cap_bounding": "0",
         "cap_effective": "0", "mounts": ["/"], "pivoted": true,
         "cgroup": { "mode": "v2", "memory_max": 1, "swap_max": 0, "pids_max": 1, "cpu_millis": 1 },
@@ -40,7 +41,7 @@ pub(crate) fn report(code: u8) -> Box<Report> {
             "bytes_up": 0, "bytes_down": 0, "packets_up": 0, "packets_down": 0, "socket_up": 0,
             "socket_down": 0, "client_up": 0, "client_down": 0, "unexplained_bytes": 0
         },
-        "limits": limits(), "memory_peak": 1, "cpu_us": 1,
+        "limits": limits(), "memory_peak": 1, "cpu_us": 1, "syscalls_denied": 3,
         "denials": [{
             "id": "e-0000000000000001", "method": "GET", "host": "x\u{9b}31m", "port": 80,
             "reason": "no_rule"

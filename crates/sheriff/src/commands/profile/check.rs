@@ -6,17 +6,24 @@ use std::path::Path;
 
 use model::ProfileName;
 use policy::{ProfileError, ProfileKind, ResolvedProfile, Source};
+use seccomp::lint::{Severity, lint};
+use seccomp::profile::FloorError;
+use seccomp::{Arch, Profile, Purpose, compile_for};
 use serde::Serialize;
 
+use crate::commands::folder::Folder;
 use crate::failure::Failure;
 use crate::render::{Output, profile};
-use crate::shelf::{self, Kind, Shelf};
+use crate::shelf::{self, FilterError, Kind, Shelf};
+
+/// The profile of the daemon's own unprivileged process, which is PID 1 of no jail.
+const OFFICE: &str = "office";
 
 /// Options of `profile check`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    folder: super::Folder,
+    folder: Folder,
     /// What the profiles are about; by default the name of a file's folder says it, else jails
     #[arg(long, value_name = "KIND")]
     kind: Option<Kind>,
@@ -82,21 +89,53 @@ fn check_one(given: &str, kind: Option<Kind>, shelf: &Shelf) -> Result<Finding, 
     Ok(match kind {
         Kind::Jail => Finding::of(&source, check_jail(&name, &source, shelf)),
         Kind::Egress => Finding::of(&source, check_egress(&name, &source, shelf)),
-        Kind::Seccomp => Finding::of_filter(&source),
+        Kind::Seccomp => Finding::of(&source, check_filter(&name, &source, shelf)),
     })
 }
 
-/// Resolves the profile, its file standing for its name, and looks for the filter that it names.
+/// Resolves the profile, its file standing for its name, and reads the filter that it names.
 fn check_jail(name: &ProfileName, source: &Source, shelf: &Shelf) -> Result<(), Fault> {
     let resolved = resolve(name, ProfileKind::Jail, name, source, shelf)?;
-    shelf
-        .find(Kind::Seccomp, &resolved.seccomp)
-        .map(drop)
-        .map_err(|error| Fault {
-            line: None,
-            key: Some("seccomp.profile".to_owned()),
-            words: format!("{}: `seccomp.profile`: {error}", source.file),
-        })
+    filter_for_jails(&resolved.seccomp, shelf).map_err(|fault| Fault {
+        line: None,
+        key: Some("seccomp.profile".to_owned()),
+        words: format!("{}: `seccomp.profile`: {}", source.file, fault.words),
+    })
+}
+
+fn filter_for_jails(name: &ProfileName, shelf: &Shelf) -> Result<(), Fault> {
+    let profile = shelf.filter(name.as_str())?;
+    compile(&profile)?;
+    Ok(profile.check_floor()?)
+}
+
+/// Reads a seccomp profile and its parents, compiles it, and takes the errors of `seccomp lint`.
+fn check_filter(name: &ProfileName, source: &Source, shelf: &Shelf) -> Result<(), Fault> {
+    let profile = shelf.read_filter(source)?;
+    compile(&profile)?;
+    let findings = lint(&profile).map_err(|error| Fault::bare(error.to_string()))?;
+    let mut findings = findings.into_iter();
+    if let Some(found) = findings.find(|found| found.severity == Severity::Error) {
+        return Err(Fault {
+            line: Some(found.line),
+            key: None,
+            words: found.to_string(),
+        });
+    }
+    match name.as_str() {
+        OFFICE => Ok(()),
+        _ => Ok(profile.check_floor()?),
+    }
+}
+
+fn compile(profile: &Profile) -> Result<(), Fault> {
+    for arch in Arch::ALL {
+        for purpose in Purpose::ALL {
+            let made = compile_for(profile, arch, purpose);
+            made.map_err(|error| Fault::bare(error.to_string()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Resolves a jail that has this list and nothing else.
@@ -167,6 +206,26 @@ impl From<ProfileError> for Fault {
     }
 }
 
+impl From<FilterError> for Fault {
+    fn from(error: FilterError) -> Self {
+        let words = error.to_string();
+        match error {
+            FilterError::Shelf(_) => Self::bare(words),
+            FilterError::Profile(fault) => Self {
+                line: Some(fault.line),
+                key: Some(fault.key).filter(|key| !key.is_empty()),
+                words,
+            },
+        }
+    }
+}
+
+impl From<FloorError> for Fault {
+    fn from(error: FloorError) -> Self {
+        Self::bare(error.to_string())
+    }
+}
+
 impl From<policy::PolicyError> for Fault {
     fn from(error: policy::PolicyError) -> Self {
         Self::bare(error.to_string())
@@ -192,22 +251,5 @@ impl Finding {
                 error: Some(words),
             },
         }
-    }
-
-    fn of_filter(source: &Source) -> Self {
-        let fault = |error: seccomp::ProfileError| Fault {
-            line: Some(error.line),
-            key: Some(error.key.clone()).filter(|key| !key.is_empty()),
-            words: error.to_string(),
-        };
-        let checked = seccomp::Profile::parse(&source.file, &source.text).map_err(fault);
-        let compiled = checked.and_then(|profile| {
-            seccomp::Arch::native().map_or(Ok(()), |arch| {
-                let made = seccomp::compile(&profile, arch);
-                made.map(drop)
-                    .map_err(|error| Fault::bare(error.to_string()))
-            })
-        });
-        Self::of(source, compiled)
     }
 }

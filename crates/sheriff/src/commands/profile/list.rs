@@ -2,6 +2,7 @@
 //!
 //! Not for: whether they are sound (`profile check`).
 
+use crate::commands::folder::Folder;
 use crate::failure::Failure;
 use crate::render::{Output, Table};
 
@@ -9,7 +10,7 @@ use crate::render::{Output, Table};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    folder: super::Folder,
+    folder: Folder,
     /// Print JSON
     #[arg(long)]
     json: bool,

@@ -6,6 +6,7 @@ use model::ProfileName;
 use policy::{EffectivePolicy, ResolvedProfile};
 use serde::Serialize;
 
+use crate::commands::folder::Folder;
 use crate::failure::Failure;
 use crate::render::{Output, profile};
 
@@ -13,7 +14,7 @@ use crate::render::{Output, profile};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    folder: super::Folder,
+    folder: Folder,
     /// Print JSON
     #[arg(long)]
     json: bool,
