@@ -55,8 +55,11 @@ pub(crate) enum Task {
         #[arg(long)]
         at_once: usize,
     },
-    /// Installs the agent's seccomp filter on itself and says how long that took.
-    Filter,
+    /// Measures its own system calls under the program in this file, or under none.
+    Filter {
+        #[arg(long)]
+        program: Option<std::path::PathBuf>,
+    },
 }
 
 /// What the client saw, as it prints it.
@@ -78,8 +81,14 @@ pub(crate) struct Seen {
 
 /// Does the task and prints what was seen as one JSON line.
 pub(crate) fn run(task: Task) -> Result<(), Error> {
-    let seen = perform(task)?;
-    let text = serde_json::to_string(&seen).map_err(|source| Error::Report {
+    match task {
+        Task::Filter { program } => say(&super::filter::measure_installed(program.as_deref())?),
+        other => say(&perform(other)?),
+    }
+}
+
+fn say(seen: &impl Serialize) -> Result<(), Error> {
+    let text = serde_json::to_string(seen).map_err(|source| Error::Report {
         path: "stdout".into(),
         source,
     })?;
@@ -120,7 +129,7 @@ fn perform(task: Task) -> Result<Seen, Error> {
                 move || line.request()
             }))
         }
-        Task::Filter => super::filter::install(),
+        Task::Filter { .. } => Err(Error::Unmet("no network task".to_owned())),
     }
 }
 
