@@ -36,6 +36,8 @@ pub type Sample = [Option<u64>; ARGUMENTS];
 pub struct Observed {
     /// By the call's name as the source has it.
     pub calls: BTreeMap<String, Usage>,
+    /// Refused calls that the source counts and does not name.
+    pub untold: u64,
     /// Lines that are no part of the source's format, the first of them by number.
     pub garbage: Garbage,
 }
@@ -121,8 +123,9 @@ pub fn strace(file: &str, text: &str, arch: Arch) -> Result<Observed, CoverageEr
 
 /// Reads the denials in an audit log: its lines of kind `syscall.denied`.
 ///
-/// Their data holds `syscall`, and may hold `args`, `errno` and `count`. `session` picks those of
-/// one session. A log without denials is sound and gives nothing.
+/// Their data holds `syscall`, which is null for a number without a name, and may hold `args`,
+/// `errno`, `count`, and in `suppressed` how many more were only counted; alerts of that kind count
+/// too. `session` picks those of one session. A log without denials is sound and gives nothing.
 ///
 /// # Errors
 ///
@@ -157,6 +160,7 @@ impl Observed {
                 own.sample(sample, count);
             }
         }
+        self.untold = self.untold.saturating_add(other.untold);
         if self.garbage.lines == 0 {
             self.garbage.first = other.garbage.first;
         }
@@ -195,6 +199,8 @@ pub struct Coverage {
     pub unused: Vec<Unused>,
     /// What was called and the profile refuses, most frequent first.
     pub refused: Vec<Refused>,
+    /// Refused calls that the source counts and does not name.
+    pub untold: u64,
 }
 
 /// A call that was made.
@@ -254,6 +260,7 @@ pub fn compare(profile: &Profile, arch: Arch, observed: &Observed) -> Coverage {
         used,
         unused: unused(profile, arch, observed),
         refused,
+        untold: observed.untold,
     }
 }
 

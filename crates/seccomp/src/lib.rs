@@ -37,7 +37,7 @@ pub use action::Action;
 pub use arch::Arch;
 pub use compile::{CompileError, compile, compile_for};
 pub use data::Data;
-pub use descriptor::{EXEC_DESCRIPTOR, RECORD_DESCRIPTOR};
+pub use descriptor::{EXEC_DESCRIPTOR, EXEC_PATH, RECORD_DESCRIPTOR};
 pub use embedded::shipped;
 pub use errno::Errno;
 pub use profile::{Profile, ProfileError};

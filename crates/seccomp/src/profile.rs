@@ -70,6 +70,8 @@ impl Profile {
     ///
     /// A child may take calls away (`keep`, `drop`, `[[deny]]`) and switch on what its parent
     /// marks optional (`enable`). What the parent refuses, it refuses; what is fatal stays fatal.
+    /// Entries of `drop` are tables with `why` and `calls`; a call's name alone is taken, but
+    /// `lint` asks for its reason.
     ///
     /// # Errors
     ///

@@ -22,13 +22,27 @@ struct RawEvent {
     data: Value,
 }
 
+/// An alert's own kind is among its data, so that it can be told from others.
+const ALERT: &str = "alert";
+
 #[derive(Deserialize)]
 struct RawDenial {
-    syscall: String,
+    /// Null for a number that no table names; a missing one is no denial.
+    #[serde(deserialize_with = "Option::deserialize")]
+    syscall: Option<String>,
     #[serde(default)]
     args: Vec<String>,
     errno: Option<RawErrno>,
     count: Option<u64>,
+    #[serde(default)]
+    suppressed: u64,
+}
+
+#[derive(Deserialize)]
+struct RawAlert {
+    kind: Option<String>,
+    #[serde(default)]
+    count: u64,
 }
 
 #[derive(Deserialize)]
@@ -55,25 +69,37 @@ pub(super) fn read(
         };
         let event: RawEvent = serde_json::from_str(line).map_err(failed)?;
         let other = session.is_some_and(|wanted| event.session.as_deref() != Some(wanted));
-        if event.kind != DENIED || other {
-            continue;
+        match event.kind.as_str() {
+            _ if other => {}
+            ALERT => {
+                let alert: RawAlert = serde_json::from_value(event.data).map_err(failed)?;
+                let counted = alert.kind.is_some_and(|kind| kind == DENIED);
+                add(&mut observed.untold, if counted { alert.count } else { 0 });
+            }
+            DENIED => {
+                let denial: RawDenial = serde_json::from_value(event.data).map_err(failed)?;
+                let named = denial.syscall.as_deref().is_none_or(is_name);
+                if !named {
+                    return Err(CoverageError::Event {
+                        file: file.to_owned(),
+                        line: at + 1,
+                        message: "`syscall` is not the name of a call".to_owned(),
+                    });
+                }
+                note(&mut observed, &denial);
+            }
+            _ => {}
         }
-        let denial: RawDenial = serde_json::from_value(event.data).map_err(failed)?;
-        if !is_name(&denial.syscall) {
-            return Err(CoverageError::Event {
-                file: file.to_owned(),
-                line: at + 1,
-                message: "`syscall` is not the name of a call".to_owned(),
-            });
-        }
-        note(&mut observed, &denial);
     }
     Ok(observed)
 }
 
 fn note(observed: &mut Observed, denial: &RawDenial) {
     let count = denial.count.unwrap_or(1);
-    let Some(usage) = observed.usage(&denial.syscall) else {
+    add(&mut observed.untold, denial.suppressed);
+    let named = denial.syscall.as_deref();
+    let Some(usage) = named.and_then(|name| observed.usage(name)) else {
+        add(&mut observed.untold, count);
         return;
     };
     add(&mut usage.count, count);

@@ -16,6 +16,9 @@ impl fmt::Display for Coverage {
         for refused in &self.refused {
             write!(f, "{refused}")?;
         }
+        if self.untold > 0 {
+            writeln!(f, "  and {} that were counted and not named", self.untold)?;
+        }
         writeln!(
             f,
             "allowed by {} and unused ({} calls):",

@@ -427,15 +427,19 @@ fn the_office_serves_and_relays_but_starts_nothing_and_touches_no_process() {
 #[test]
 fn strict_starts_one_program_and_then_neither_another_nor_a_connection() {
     let strict = profile("strict");
-    let exec = u64::from(crate::EXEC_DESCRIPTOR);
+    let (exec, path) = (u64::from(crate::EXEC_DESCRIPTOR), crate::EXEC_PATH);
     expect(
         &strict,
         &[
-            ("execveat", &[exec, 0, 0, 0, 0x1000], "allow"),
-            ("execveat", &[exec, 0, 0, 0, 0], "EPERM"),
-            ("execveat", &[exec, 0, 0, 0, 0x1100], "EPERM"),
-            ("execveat", &[exec - 1, 0, 0, 0, 0x1000], "EPERM"),
-            ("execveat", &[AT_FDCWD, 0, 0, 0, 0x1000], "EPERM"),
+            ("execveat", &[exec, path, 0, 0, 0x1000], "allow"),
+            ("execveat", &[exec, path, 0, 0, 0], "EPERM"),
+            ("execveat", &[exec, path, 0, 0, 0x1100], "EPERM"),
+            ("execveat", &[exec - 1, path, 0, 0, 0x1000], "EPERM"),
+            ("execveat", &[AT_FDCWD, path, 0, 0, 0x1000], "EPERM"),
+            ("execveat", &[exec, 0, 0, 0, 0x1000], "EPERM"),
+            ("execveat", &[exec, 0x7FFF_0000, 0, 0, 0x1000], "EPERM"),
+            ("execveat", &[exec, path | 1 << 32, 0, 0, 0x1000], "EPERM"),
+            ("execveat", &[exec, path | 1 << 56, 0, 0, 0x1000], "EPERM"),
             ("execve", &[], "EPERM"),
             ("clone", &[17], "allow"),
             ("socket", &[2, 1, 6], "EACCES"),

@@ -6,7 +6,7 @@
 use crate::arch::Arch;
 use crate::condition::ARGUMENTS;
 use crate::data::Data;
-use crate::descriptor::EXEC_DESCRIPTOR;
+use crate::descriptor::{EXEC_DESCRIPTOR, EXEC_PATH};
 use crate::syscalls;
 use crate::verdict::verdict;
 
@@ -111,7 +111,10 @@ pub const FLOOR: &[Need] = &[
 /// The two ways of starting a program: a profile permits one at least.
 const START: [Need; 2] = [
     need("execve", []),
-    need("execveat", [EXEC_DESCRIPTOR as u64, 0, 0, 0, 0x1000]), // AT_EMPTY_PATH
+    need(
+        "execveat",
+        [EXEC_DESCRIPTOR as u64, EXEC_PATH, 0, 0, 0x1000], // AT_EMPTY_PATH
+    ),
 ];
 
 impl Profile {
@@ -127,7 +130,8 @@ impl Profile {
             missing.extend(refused.map(|need| need.shown(arch)));
             if !START.iter().any(|need| self.grants(arch, need)) {
                 missing.push(format!(
-                    "execve, or execveat from descriptor {EXEC_DESCRIPTOR} with AT_EMPTY_PATH, on {arch}"
+                    "execve, or execveat from descriptor {EXEC_DESCRIPTOR} with the path at {EXEC_PATH} and \
+                     AT_EMPTY_PATH, on {arch}"
                 ));
             }
         }

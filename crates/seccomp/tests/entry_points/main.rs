@@ -16,7 +16,7 @@ use sheriff_seccomp::embedded;
 const DOCKER: &str = include_str!("../data/docker-default.json");
 const SERVICE: &str = "[Service]\nSystemCallFilter=@system-service\nSystemCallFilter=~@privileged keyctl:EPERM\nSystemCallErrorNumber=EPERM\n";
 /// Pieces that parsers turn on.
-const PIECES: [&str; 24] = [
+const PIECES: [&str; 26] = [
     "[[allow]]\n",
     "[[deny]]\n",
     "extends = \"agent\"\n",
@@ -24,6 +24,8 @@ const PIECES: [&str; 24] = [
     "enable = [\"numa\"]\n",
     "keep = [\"read\"]\n",
     "drop = [\"socket\"]\n",
+    "drop = [{ why = \"w\", calls = [\"write\"] }]\n",
+    "[[drop]]\n",
     "calls = [\"read\", \"socket\"]\n",
     "why = \"w\"\n",
     "errno = \"EPERM\"\n",

@@ -201,6 +201,21 @@ fn denials_in_an_audit_log_are_read_with_arguments_and_counts() {
 }
 
 #[test]
+fn refused_calls_that_a_log_counts_without_a_name_are_not_lost() {
+    let log = "{\"kind\": \"syscall.denied\", \"data\": {\"syscall\": \"mount\", \"suppressed\": 40}}\n\
+               {\"kind\": \"syscall.denied\", \"data\": {\"syscall\": null, \"number\": 900}}\n\
+               {\"kind\": \"alert\", \"data\": {\"alert\": \"denials_suppressed\", \"kind\": \"syscall.denied\", \"count\": 2}}\n\
+               {\"kind\": \"alert\", \"data\": {\"alert\": \"denials_suppressed\", \"count\": 1000}}\n";
+    let observed = coverage::log("audit.jsonl", log, None).unwrap();
+    assert_eq!((observed.calls.len(), observed.untold), (1, 43));
+    let text = compare(&agent(), Arch::X86_64, &observed).to_string();
+    assert!(
+        text.contains("and 43 that were counted and not named"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_log_with_a_broken_line_is_refused_with_its_number() {
     let sound = "{\"kind\": \"session.ended\", \"data\": {}}\n";
     for broken in [
