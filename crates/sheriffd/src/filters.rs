@@ -58,6 +58,12 @@ fn compile(text: &ProfileText, texts: &Texts, arch: Arch) -> Result<Compiled, Pr
         Some((found.source.clone(), found.text.clone()))
     };
     let profile = Profile::parse_with(&text.source, &text.text, &find)?;
+    if *profile.name() != text.name {
+        return Err(ProfilesError::Name {
+            file: text.source.clone(),
+            given: profile.name().clone(),
+        });
+    }
     let program = |purpose| {
         seccomp::compile_for(&profile, arch, purpose).map_err(|source| ProfilesError::Compile {
             name: text.source.clone(),
@@ -100,6 +106,21 @@ mod tests {
         assert_ne!(filter("first"), filter("agent"));
         let unknown = compile_all(&texts(&[("third", "extends = \"none\"")]));
         assert!(matches!(unknown, Err(ProfilesError::Seccomp(_))));
+    }
+
+    #[test]
+    fn a_profile_under_another_files_name_is_refused() {
+        let mut texts = texts(&[("own", "extends = \"agent\"")]);
+        compile_all(&texts).unwrap();
+        let own = texts
+            .get_mut(&(KIND.to_owned(), "own".parse().unwrap()))
+            .unwrap();
+        own.text = own.text.replace("name = \"own\"", "name = \"other\"");
+        let error = compile_all(&texts).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "own.toml: `name` is other; it must be the file's name without .toml"
+        );
     }
 
     #[test]

@@ -67,6 +67,10 @@ pub(crate) enum ProfilesError {
         name: String,
         source: seccomp::CompileError,
     },
+    #[error("{file}: `name` is {given}; it must be the file's name without .toml")]
+    Name { file: String, given: ProfileName },
+    #[error(transparent)]
+    Recording(#[from] filters::RecordingError),
     #[error("no seccomp program can be made for this processor; x86-64 and aarch64 are supported")]
     Architecture,
     #[error(transparent)]

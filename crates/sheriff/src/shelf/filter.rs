@@ -18,6 +18,8 @@ pub(crate) enum FilterError {
     Shelf(#[from] ShelfError),
     #[error(transparent)]
     Profile(#[from] seccomp::ProfileError),
+    #[error("{file}: `name` is {given}; it must be the file's name without .toml")]
+    Name { file: String, given: ProfileName },
 }
 
 impl Shelf {
@@ -26,7 +28,15 @@ impl Shelf {
         if given.contains(['/', '.']) {
             return self.read_filter(&read(Path::new(given))?);
         }
-        self.read_filter(&self.find(Kind::Seccomp, &name_of(Path::new(given))?)?)
+        let name = name_of(Path::new(given))?;
+        let source = self.find(Kind::Seccomp, &name)?;
+        let profile = self.read_filter(&source)?;
+        if *profile.name() != name {
+            let given = profile.name().clone();
+            let file = source.file;
+            return Err(FilterError::Name { file, given });
+        }
+        Ok(profile)
     }
 
     /// The seccomp profile of this text; its parents come from the shelf.

@@ -210,7 +210,7 @@ impl From<FilterError> for Fault {
     fn from(error: FilterError) -> Self {
         let words = error.to_string();
         match error {
-            FilterError::Shelf(_) => Self::bare(words),
+            FilterError::Shelf(_) | FilterError::Name { .. } => Self::bare(words),
             FilterError::Profile(fault) => Self {
                 line: Some(fault.line),
                 key: Some(fault.key).filter(|key| !key.is_empty()),
