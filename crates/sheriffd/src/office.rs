@@ -89,6 +89,11 @@ impl Office {
         self.channel.send(tell, fds)
     }
 
+    /// Tells it something that can wait, if it keeps up with what it was told; says whether it was.
+    pub(crate) fn offer(&self, tell: &Tell) -> Result<bool, ChannelError> {
+        self.channel.offer(tell)
+    }
+
     /// Its next request; `Ok(None)` when it is gone.
     pub(crate) fn next(&self) -> Result<Option<(Ask, Vec<std::os::fd::OwnedFd>)>, ChannelError> {
         self.channel.receive()

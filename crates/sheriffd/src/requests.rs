@@ -207,22 +207,18 @@ impl Warden {
         }
     }
 
-    /// Tells the office of refused calls, or counts them until there is one.
+    /// Tells the office of refused calls, or counts them until there is one that has time for them: a
+    /// channel full of jails' noise would be taken for a dead office.
     fn pass_on(&mut self, session: &SessionId, denials: Denials) {
-        let heard = self.office.is_some();
-        let Some(living) = self.jails.get_mut(session) else {
-            return;
-        };
-        if !heard {
-            living.unheard = living.unheard.saturating_add(denials.count());
-            return;
-        }
-        let untold = std::mem::take(&mut living.unheard);
+        let unheard = self.jails.get(session).map_or(0, |living| living.unheard);
         let denials = Denials {
-            untold: denials.untold.saturating_add(untold),
+            untold: denials.untold.saturating_add(unheard),
             ..denials
         };
-        self.tell(&Tell::Notice(Notice::Denied(session.clone(), denials)), &[]);
+        let heard = self.offer(&Tell::Notice(Notice::Denied(session.clone(), denials)));
+        if let Some(living) = self.jails.get_mut(session) {
+            living.unheard = if heard { 0 } else { denials.count() };
+        }
     }
 
     fn answer_waiting(
@@ -245,7 +241,9 @@ impl Warden {
     fn bury(&mut self, session: &SessionId, record: model::ExitRecord) {
         let untold = self.jails.get(session).map_or(0, |living| living.unheard);
         if untold > 0 {
-            self.pass_on(session, Denials::default());
+            // There is no later.
+            let denials = Denials { call: None, untold };
+            self.tell(&Tell::Notice(Notice::Denied(session.clone(), denials)), &[]);
         }
         let Some(living) = self.jails.remove(session) else {
             return;

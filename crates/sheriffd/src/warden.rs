@@ -229,6 +229,17 @@ impl Warden {
         }
     }
 
+    /// Tells the office something that can wait, if it keeps up; says whether it was told.
+    pub(crate) fn offer(&mut self, tell: &Tell) -> bool {
+        let offered = self.office.as_ref().map(|office| office.offer(tell));
+        offered.is_some_and(|offered| {
+            offered.unwrap_or_else(|error| {
+                self.lose_office(&error.to_string());
+                false
+            })
+        })
+    }
+
     /// Ends in order: jails (their ends go on record), then the office, then what is left of both.
     fn wind_down(&mut self, signals: &SignalQueue) -> Result<(), WardenError> {
         tracing::info!(jails = self.jails.len(), "stopping");

@@ -56,6 +56,22 @@ impl<S: Serialize, R: DeserializeOwned> Channel<S, R> {
         self.socket.send(&bytes, fds).map_err(ChannelError::Socket)
     }
 
+    /// Sends one message that can be done without, unless so many wait for the peer already that
+    /// others may need the room; says whether it did.
+    ///
+    /// # Errors
+    /// As for [`Self::send`].
+    pub fn offer(&self, message: &S) -> Result<bool, ChannelError> {
+        let room = sys::readiness::is_writable(self.socket.as_fd());
+        if !room.map_err(ChannelError::Socket)? {
+            return Ok(false);
+        }
+        match self.send(message, &[]) {
+            Err(error) if error.would_block() => Ok(false),
+            sent => sent.map(|()| true),
+        }
+    }
+
     /// Receives one message; `None` when the peer is gone.
     ///
     /// # Errors
@@ -120,5 +136,33 @@ mod tests {
             warden.receive(),
             Err(ChannelError::Malformed { bytes: 40, .. })
         ));
+    }
+
+    #[test]
+    fn offers_leave_most_of_the_room_to_what_must_be_said() {
+        let (a, b) = Seqpacket::pair().unwrap();
+        a.set_nonblocking(true).unwrap();
+        let (warden, office) = (Channel::<Tell, Ask>::new(a), Channel::<Ask, Tell>::new(b));
+        let denied = || {
+            let denials = model::Denials::default();
+            Tell::Notice(crate::Notice::Denied(
+                SessionId::from_random([1; 8]),
+                denials,
+            ))
+        };
+        let offered = (0..100_000).take_while(|_| warden.offer(&denied()).unwrap());
+        let offered = offered.count();
+        assert!((10..100_000).contains(&offered), "{offered}");
+        // Whatever must be said can be, twice as often as what was offered.
+        for _ in 0..2 * offered {
+            warden.send(&denied(), &[]).unwrap();
+        }
+        assert!(!warden.offer(&denied()).unwrap());
+        for _ in 0..3 * offered {
+            office.receive().unwrap().unwrap();
+        }
+        assert!(warden.offer(&denied()).unwrap());
+        drop(office);
+        assert!(warden.offer(&denied()).is_err());
     }
 }
