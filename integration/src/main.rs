@@ -38,6 +38,7 @@ mod parked;
 mod python;
 mod report;
 mod rust;
+mod seccomp_record;
 mod seccomp_runc;
 mod shell;
 mod stream;

@@ -48,6 +48,10 @@ pub struct Run {
     pub workspace: bool,
     /// Window of the terminal to make; `None` passes the client's own streams.
     pub terminal: Option<Window>,
+    /// Count the command's system calls, for [`Report::recorded`]. Refused calls are refused as
+    /// always, and not reported.
+    #[serde(default)]
+    pub record: bool,
 }
 
 /// A command for a living jail.
@@ -95,7 +99,8 @@ pub enum FromOffice {
         /// 0 for the main command.
         process: u32,
     },
-    /// The jail is gone (answer to `Run`).
+    /// The jail is gone (answer to `Run`). Descriptor, when its command was recorded: a memory file
+    /// with the [`crate::recording::Base`] of it.
     Ended {
         /// Exit code and reason.
         record: ExitRecord,

@@ -10,6 +10,7 @@ pub mod attach;
 pub mod control;
 pub mod gateway;
 pub mod problem;
+pub mod recording;
 pub mod report;
 
 mod byte_strings;

@@ -5,6 +5,8 @@
 use model::{ExitRecord, KernelUsage, Layers, Limits, ProfileName, SessionId, Usage};
 use serde::{Deserialize, Serialize};
 
+use crate::recording::Recording;
+
 /// All that is known of a session at its end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
@@ -34,6 +36,9 @@ pub struct Report {
     pub denials: Vec<Denial>,
     /// Generation of the policy in force at the end.
     pub policy_generation: u64,
+    /// What the command called, if that was asked for and the jail lived long enough to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<Recording>,
 }
 
 /// Most denials that a report lists; the audit log has them all.

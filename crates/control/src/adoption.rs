@@ -120,5 +120,6 @@ fn as_run(saved: &Saved) -> Run {
         timeout: None,
         workspace: false,
         terminal: None,
+        record: false,
     }
 }

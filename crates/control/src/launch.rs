@@ -236,9 +236,10 @@ impl Office {
             workspace: order.run.workspace,
             limits: order.run.limits,
             timeout: order.run.timeout,
+            record: order.run.record,
         };
         let Held { prepared, sockets } = self.parts.warden.launch(launch, fds).await?;
-        let data = started_data(&order.run.argv, session, &prepared);
+        let data = started_data((&order.run.argv, order.run.record), session, &prepared);
         self.serve(session, prepared, sockets)?;
         let receipt = self.parts.recorder.append(event.data(data)).await?;
         self.parts.saved.write(&Saved::of(session))?;
@@ -315,7 +316,11 @@ impl Office {
 }
 
 /// What the chain says of a start. The environment is not in it: it may hold what nobody should read.
-fn started_data(argv: &[Vec<u8>], session: &Session, prepared: &Prepared) -> serde_json::Value {
+fn started_data(
+    (argv, recording): (&[Vec<u8>], bool),
+    session: &Session,
+    prepared: &Prepared,
+) -> serde_json::Value {
     let facts = session.facts();
     audit::canonical::tame(json!({
         "profile": facts.profile,
@@ -330,5 +335,6 @@ fn started_data(argv: &[Vec<u8>], session: &Session, prepared: &Prepared) -> ser
         "agent_uid": prepared.agent_uid,
         "build_us": prepared.build_us,
         "policy_generation": session.rules().generation,
+        "recording": recording,
     }))
 }

@@ -15,6 +15,7 @@ pub mod launch;
 pub mod office;
 pub mod policies;
 pub mod recorder;
+pub mod recording;
 pub mod registry;
 pub mod reload;
 mod report;

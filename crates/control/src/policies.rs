@@ -222,6 +222,18 @@ impl Set {
         Some(profile)
     }
 
+    /// The texts of a seccomp profile and of its parents, in this order.
+    pub(crate) fn seccomp_texts(&self, name: &ProfileName) -> Vec<&ProfileText> {
+        let profile = self.seccomp(name);
+        let lineage = profile.iter().flat_map(|profile| profile.lineage());
+        let mut texts = Vec::new();
+        for origin in lineage {
+            let is_it = |text: &&ProfileText| text.kind == SECCOMP && text.name == origin.name;
+            texts.extend(self.texts.iter().find(is_it));
+        }
+        texts
+    }
+
     fn source(&self, kind: ProfileKind, name: &ProfileName) -> Result<Source, LookupError> {
         let mut texts = self.texts.iter();
         let found = texts.find(|text| text.kind == kind_name(kind) && text.name == *name);

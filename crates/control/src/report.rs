@@ -7,7 +7,7 @@ use api::report::{DENIALS_MAX, Denial};
 use model::{EgressEvent, HostUsage, KernelUsage, Usage};
 use warrant::{Counters, Ended};
 
-use crate::Session;
+use crate::{Session, recording};
 
 /// Most bytes of JSON for the table of hosts. A message of the attach socket holds 192 KiB, and the
 /// names in the table are the jail's own choice.
@@ -37,6 +37,10 @@ pub(crate) fn of(session: &Session, ended: &Ended, duration_ms: u64) -> Option<R
         syscalls_denied: session.syscall_denials().count(),
         denials: denials.iter().take(DENIALS_MAX).map(denial).collect(),
         policy_generation: session.rules().generation,
+        recorded: ended
+            .recorded
+            .as_ref()
+            .map(|it| recording::named(session, it)),
     })
 }
 

@@ -6,6 +6,7 @@ mod agent_api;
 mod attach_life;
 mod bench;
 mod operator_api;
+mod recorded;
 mod reload;
 mod restart;
 mod warden;

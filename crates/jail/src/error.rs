@@ -130,6 +130,10 @@ const fn remedy(step: Step, errno: Errno) -> &'static str {
             "the daemon's own hard limit of open files is lower, and it lacks CAP_SYS_RESOURCE: raise \
              LimitNOFILE of the unit"
         }
+        (Step::FirstPage, Errno::EPERM | Errno::EACCES) => {
+            "the seccomp profile starts one program only, for which the daemon needs CAP_SYS_RAWIO \
+             (and under SELinux mmap_zero): grant it, or choose another profile"
+        }
         (Step::Landlock, Errno::ENOSYS) => "this kernel has no Landlock; use Linux 5.19 or newer",
         (Step::Landlock, Errno::EOPNOTSUPP) => "add landlock to the lsm= boot parameter",
         (Step::Seccomp, Errno::EINVAL) => "the kernel refused the seccomp program",

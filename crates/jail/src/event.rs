@@ -4,7 +4,7 @@
 
 use std::os::fd::OwnedFd;
 
-use model::{Denials, ExitRecord};
+use model::{Denials, ExitRecord, Recorded};
 
 /// The process number of the jail's command; execs have others.
 pub const MAIN_PROCESS: u32 = 0;
@@ -38,6 +38,9 @@ pub enum JailEvent {
     },
     /// The seccomp program refused calls.
     Denied(Denials),
+    /// What the recorded command has called; comes before `Over`. The calls of the last second are
+    /// missing if it was killed together with PID 1.
+    Recorded(Recorded),
     /// All processes are gone and reaped, and the cgroup is removed.
     Over {
         /// How the jail's command ended, or why the jail was ended.

@@ -1,8 +1,9 @@
-//! The seccomp programs of one profile: the one that enforces it and the one that also reports.
+//! The seccomp programs of one profile: the one that enforces it, and one that also reports or one
+//! that records.
 //!
-//! Not for: making programs (crate `seccomp`), nor for serving the listener (`refusals`).
+//! Not for: making programs (crate `seccomp`), nor for serving a listener (`refusals`, `recording`).
 
-use seccomp::{Action, Arch, Data, EXEC_DESCRIPTOR, Program, syscalls};
+use seccomp::{Action, Arch, Data, EXEC_DESCRIPTOR, EXEC_PATH, Program, syscalls};
 use sys::filter::Instruction;
 
 /// `AT_EMPTY_PATH` of `linux/fcntl.h`.
@@ -13,6 +14,7 @@ const AT_EMPTY_PATH: u64 = 0x1000;
 pub struct Filter {
     enforce: Ready,
     report: Option<Ready>,
+    record: Option<Ready>,
     start: Start,
 }
 
@@ -32,8 +34,9 @@ pub(crate) struct Ready {
 pub enum Start {
     /// As anywhere.
     ByPath,
-    /// Only from [`EXEC_DESCRIPTOR`], which the started program can't make again: no limit of open
-    /// files that a jail has may lie above that number.
+    /// Only from [`EXEC_DESCRIPTOR`] with the path at [`EXEC_PATH`], neither of which the started
+    /// program can make again: no limit of open files that a jail has may lie above that number, and
+    /// no capability of a jail maps that address.
     ByDescriptor,
 }
 
@@ -47,7 +50,25 @@ impl Filter {
             start: Start::under(&enforce),
             enforce: Ready::new(enforce),
             report: report.map(Ready::new),
+            record: None,
         }
+    }
+
+    /// The programs for jails whose command is recorded: `enforce` on PID 1 and so on everything,
+    /// `record` above it on the command. There is one listener in a chain of programs, so denials
+    /// are not reported.
+    #[must_use]
+    pub fn recording(enforce: Program, record: Program) -> Self {
+        Self {
+            record: Some(Ready::new(record)),
+            ..Self::new(enforce, None)
+        }
+    }
+
+    /// Whether jails under it record their command.
+    #[must_use]
+    pub const fn records(&self) -> bool {
+        self.record.is_some()
     }
 
     /// How programs are started under it.
@@ -64,6 +85,11 @@ impl Filter {
     /// The program that leaves denied calls to a listener.
     pub(crate) const fn report(&self) -> Option<&Ready> {
         self.report.as_ref()
+    }
+
+    /// The program that has a listener count what the other one permits.
+    pub(crate) const fn record(&self) -> Option<&Ready> {
+        self.record.as_ref()
     }
 }
 
@@ -87,7 +113,14 @@ impl Ready {
 impl Start {
     /// What the program says of the two ways. One that permits neither is left to refuse the first.
     fn under(enforce: &Program) -> Self {
-        let by_descriptor = [u64::from(EXEC_DESCRIPTOR), 0, 0, 0, AT_EMPTY_PATH, 0];
+        let by_descriptor = [
+            u64::from(EXEC_DESCRIPTOR),
+            EXEC_PATH,
+            0,
+            0,
+            AT_EMPTY_PATH,
+            0,
+        ];
         let by_path = permits(enforce, "execve", [0; 6]);
         if !by_path && permits(enforce, "execveat", by_descriptor) {
             return Self::ByDescriptor;

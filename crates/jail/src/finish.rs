@@ -15,7 +15,7 @@ use sys::namespace;
 use sys::privileges::{self, CAP_KILL, CAP_SETGID, CAP_SETUID};
 use sys::rlimit::{self, Limit};
 use sys::seqpacket::Seqpacket;
-use sys::{Errno, SysError, fds};
+use sys::{Errno, SysError, fds, first_page};
 
 use crate::error::{InStep, LaunchError};
 use crate::etc::c_path;
@@ -25,6 +25,7 @@ use crate::init::{self, Post};
 use crate::interior::{Blueprint, CONTROL, Kept, give_up};
 use crate::landlock::Enforced;
 use crate::mounting::Access;
+use crate::recording::Recording;
 use crate::refusals::Refusals;
 use crate::spec::TOKEN_BYTES_MAX;
 use crate::step::Step;
@@ -61,13 +62,15 @@ pub(crate) fn finish(blueprint: &Blueprint<'_>, kept: Kept) -> i32 {
         if !omitted(Layer::DescriptorSweep) {
             fds::close_from(CONTROL + 1).step(Step::Descriptors)?;
         }
+        let recording = Recording::prepare(&blueprint.site.program).step(Step::Seccomp)?;
         // 17. Privileges, then the two fences that need `no_new_privs`; seccomp last, so that its
         //     program need not allow what the steps above did.
-        restrict(blueprint, order)
+        let (landlock, refusals) = restrict(blueprint, order)?;
+        Ok((landlock, refusals, recording))
     });
     match enforced {
         Err(failure) => give_up(&control, failure),
-        Ok((landlock, refusals)) => {
+        Ok((landlock, refusals, recording)) => {
             let ready = Report::Ready {
                 landlock_abi: landlock.abi,
                 landlock_full: landlock.full,
@@ -78,6 +81,7 @@ pub(crate) fn finish(blueprint: &Blueprint<'_>, kept: Kept) -> i32 {
                 agent: blueprint.plan.ids.agent,
                 start: blueprint.site.program.start(),
                 refusals,
+                recording,
             };
             init::serve(post, &ready)
         }
@@ -128,6 +132,10 @@ fn furnish(
     // 13. Limits per process while raising a hard limit is still allowed.
     let start = blueprint.site.program.start();
     set_rlimits(furniture.order, start).step(Step::Rlimits)?;
+    if start == Start::ByDescriptor {
+        // Where the path of the one start lies; only this process, while it is root, can put it there.
+        first_page::map().step(Step::FirstPage)?;
+    }
     // 14. The user namespace last: all that was made above stays out of the jail's reach, its own
     //     root included.
     enter_user_namespace(blueprint, &furniture.users).step(Step::UserNamespace)?;

@@ -5,7 +5,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use model::{ExitReason, ExitRecord, Layers};
+use model::{ExitReason, ExitRecord, Layers, Recorded};
 use sys::clone::Process;
 use sys::readiness::wait_readable;
 use sys::seqpacket::{Message, Seqpacket};
@@ -15,6 +15,7 @@ use sys::{Errno, SysError};
 use crate::cgroup::Group;
 pub use crate::cgroup::group::Stats;
 use crate::event::{JailEvent, MAIN_PROCESS};
+use crate::programs::{Programs, broken, not_started};
 use crate::ration::Ration;
 use crate::spec::{Command, Stdio};
 use crate::wire::{Order, Report, Spawn, Streams};
@@ -58,6 +59,8 @@ pub struct Jail {
     reason: Option<ExitReason>,
     /// How its command ended, as PID 1 said.
     main: Option<ExitRecord>,
+    /// Programs that PID 1 was told to start and has not said the end of.
+    programs: Programs,
     /// PID 1 has closed its end: its descriptor would read as ready for ever.
     silent: bool,
     over: bool,
@@ -65,6 +68,8 @@ pub struct Jail {
     last: Option<Stats>,
     /// Denials on their way to whoever pumps.
     denials: Ration,
+    /// The last word on what its command called.
+    recorded: Option<Recorded>,
 }
 
 impl Jail {
@@ -84,10 +89,12 @@ impl Jail {
             terminal,
             reason: None,
             main: None,
+            programs: Programs::default(),
             silent: false,
             over: false,
             last: None,
             denials: Ration::new(),
+            recorded: None,
         }
     }
 
@@ -126,7 +133,8 @@ impl Jail {
     /// events of process `tag`.
     ///
     /// # Errors
-    /// [`JailError::Process`] for tag 0; [`JailError::Over`]; those of sending.
+    /// [`JailError::Process`] for tag 0 and that of a program that has not ended; [`JailError::Over`];
+    /// those of sending.
     pub fn exec(&mut self, tag: u32, command: Command) -> Result<(), JailError> {
         if tag == MAIN_PROCESS {
             return Err(JailError::Process { process: tag });
@@ -220,12 +228,14 @@ impl Jail {
             // What PID 1 said before it ended is still in the socket.
             self.hear(&mut events)?;
             events.extend(self.denials.rest().map(JailEvent::Denied));
+            events.extend(self.recorded.take().map(JailEvent::Recorded));
             events.push(self.close(outcome));
         }
         Ok(events)
     }
 
-    fn spawn(&self, process: u32, streams: Streams, command: Command) -> Result<(), JailError> {
+    fn spawn(&mut self, process: u32, streams: Streams, command: Command) -> Result<(), JailError> {
+        self.programs.check_free(process)?;
         let order = Order::Spawn(Spawn {
             process,
             streams,
@@ -237,7 +247,9 @@ impl Jail {
             Stdio::Fds(fds) => fds.iter().map(AsFd::as_fd).collect(),
             Stdio::Terminal { .. } => Vec::new(),
         };
-        self.say(&order, &fds)
+        self.say(&order, &fds)?;
+        self.programs.begin(process);
+        Ok(())
     }
 
     fn say(&self, order: &Order, fds: &[BorrowedFd<'_>]) -> Result<(), JailError> {
@@ -286,7 +298,6 @@ impl Jail {
     }
 
     fn take_in(&mut self, message: Message) -> Result<Option<JailEvent>, JailError> {
-        let broken = || SysError::new("recvmsg", "jail protocol", Errno::EPROTO);
         let report = Report::decode(&message.bytes);
         let event = match report {
             Ok(Report::Started { process }) => JailEvent::Started {
@@ -299,6 +310,8 @@ impl Jail {
                 at_exec,
                 message,
             }) => {
+                let ended = self.programs.end(process);
+                ended.map_err(|error| self.distrust(error))?;
                 let record = not_started(at_exec, errno);
                 self.note_main(process, record);
                 JailEvent::ExecFailed {
@@ -308,12 +321,18 @@ impl Jail {
                 }
             }
             Ok(Report::Exited { process, outcome }) => {
+                let ended = self.programs.end(process);
+                ended.map_err(|error| self.distrust(error))?;
                 let record = self.record_of(outcome);
                 self.note_main(process, record);
                 JailEvent::Exited { process, record }
             }
             Ok(Report::Denied(denials)) => {
                 return Ok(self.denials.admit(denials).map(JailEvent::Denied));
+            }
+            Ok(Report::Recorded(recorded)) => {
+                self.recorded = Some(recorded);
+                return Ok(None);
             }
             _ => return Err(self.distrust(broken())),
         };
@@ -376,14 +395,4 @@ impl Drop for Jail {
             tracing::error!(%error, "a dropped jail left something behind");
         }
     }
-}
-
-/// The record of a program that never ran.
-const fn not_started(at_exec: bool, errno: Errno) -> ExitRecord {
-    let reason = match errno {
-        _ if !at_exec => ExitReason::StartFailed,
-        Errno::ENOENT | Errno::ENOTDIR => ExitReason::NotFound,
-        _ => ExitReason::NotExecutable,
-    };
-    ExitRecord::ended(reason)
 }

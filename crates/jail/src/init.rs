@@ -14,7 +14,8 @@ use sys::{Errno, SysError, privileges, pty, readiness};
 
 use crate::event::MAIN_PROCESS;
 use crate::filter::Start;
-use crate::program::{self, NotStarted, Standard};
+use crate::program::{self, Manner, NotStarted, Standard};
+use crate::recording::Recording;
 use crate::refusals::Refusals;
 use crate::spec::PROCESSES_MAX;
 use crate::wire::{Order, Report, Spawn, Streams};
@@ -82,6 +83,8 @@ pub(crate) struct Post {
     pub(crate) start: Start,
     /// Calls that the seccomp program leaves to PID 1 to refuse, if it does.
     pub(crate) refusals: Option<Refusals>,
+    /// The record of the command's calls, in a jail that makes one.
+    pub(crate) recording: Option<Recording>,
 }
 
 struct Init {
@@ -102,7 +105,9 @@ impl Init {
     }
 
     fn turn(&mut self) -> Result<(), End> {
-        let due = self.post.refusals.as_mut().and_then(Refusals::wait);
+        let refusals = self.post.refusals.as_mut().and_then(Refusals::wait);
+        let recording = self.post.recording.as_ref().and_then(Recording::wait);
+        let due = refusals.into_iter().chain(recording).min();
         let ready = readiness::wait_readable(&self.watched(), due)?;
         let Some(([order, child, call], statuses)) = ready.split_first_chunk() else {
             return Ok(());
@@ -118,6 +123,13 @@ impl Init {
         if statuses.contains(&true) {
             self.read_statuses(statuses)?;
         }
+        // And before the calls of what was executed (`Recording::begin`).
+        if let Some(recording) = &mut self.post.recording {
+            if *call {
+                recording.serve()?;
+            }
+            recording.catch_up(&self.post.control);
+        }
         if *child {
             self.children.clear()?;
             self.reap()?;
@@ -128,10 +140,12 @@ impl Init {
         Ok(())
     }
 
-    /// Orders, ended children, refused calls, then the programs about to start.
+    /// Orders, ended children, waiting calls, then the programs about to start.
     fn watched(&self) -> Vec<BorrowedFd<'_>> {
         let children = self.children.as_fd();
-        let calls = self.post.refusals.as_ref().map(AsFd::as_fd);
+        let refused = self.post.refusals.as_ref().map(AsFd::as_fd);
+        let recorded = || self.post.recording.as_ref()?.watched();
+        let calls = refused.or_else(recorded);
         // Without a listener its place is held by something that is watched anyway.
         let fixed = [
             self.post.control.as_fd(),
@@ -232,8 +246,21 @@ impl Init {
         })
     }
 
-    fn fork(&self, spawn: &Spawn, standard: Standard<'_>) -> Result<(i32, OwnedFd), SysError> {
-        program::start(spawn, standard, (self.post.agent, self.post.start))
+    fn fork(&mut self, spawn: &Spawn, standard: Standard<'_>) -> Result<(i32, OwnedFd), SysError> {
+        let recording = self.post.recording.as_mut();
+        let handover = recording.as_ref().map(|recording| recording.handover());
+        // One process is recorded; another would not be.
+        let once = || SysError::new("fork", "the jail records its command", Errno::EBUSY);
+        let manner = Manner {
+            agent: self.post.agent,
+            start: self.post.start,
+            recorded: handover.map(|it| it.ok_or_else(once)).transpose()?,
+        };
+        let started = program::start(spawn, standard, manner)?;
+        if let Some(recording) = recording {
+            recording.expect();
+        }
+        Ok(started)
     }
 
     fn signal(&self, process: u32, signal: u32) {
@@ -274,6 +301,9 @@ impl Init {
         let terminal = program.terminal.take();
         match program::read_status(status) {
             None => {
+                if let Some(recording) = &mut self.post.recording {
+                    recording.begin();
+                }
                 let fds: Vec<BorrowedFd<'_>> = terminal.iter().map(AsFd::as_fd).collect();
                 Ok(self
                     .post
@@ -318,6 +348,11 @@ impl Init {
             && let Some(refusals) = &mut self.post.refusals
         {
             refusals.conclude(&self.post.control);
+        }
+        if process == MAIN_PROCESS
+            && let Some(recording) = &self.post.recording
+        {
+            recording.conclude(&self.post.control)?;
         }
         if !program.failed {
             self.post

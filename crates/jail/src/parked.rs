@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use model::{Layers, Limits};
-use seccomp::EXEC_DESCRIPTOR;
+use seccomp::{EXEC_DESCRIPTOR, RECORD_DESCRIPTOR};
 use sys::SysError;
 use sys::clone::Process;
 use sys::readiness::wait_readable;
@@ -16,7 +16,7 @@ use sys::seqpacket::Seqpacket;
 use crate::cgroup::Group;
 use crate::confirm::{Claim, Expected, confirm, confirm_limits};
 use crate::error::{InStep, LaunchError};
-use crate::filter::Start;
+use crate::filter::{Filter, Start};
 use crate::handle::Jail;
 use crate::landlock::Enforced;
 use crate::mounting::Access;
@@ -133,7 +133,7 @@ impl Parked {
             process: &standing.process,
             deadline: Instant::now() + CONSTRUCTION_MAX,
         };
-        check_open_files(expected.filter.start(), furniture.limits.open_files)?;
+        check_open_files(&expected.filter, furniture.limits.open_files)?;
         // 5. What the request brings, handed over as descriptors: no path of it is ever resolved.
         let hanging = Hanging::new(&furniture.workspace, expected.ids, likely.take())?;
         let group = &standing.group;
@@ -187,17 +187,23 @@ impl Standing {
     }
 }
 
-/// The descriptor that programs are started from must be one that they can't make.
-fn check_open_files(start: Start, open_files: u32) -> Result<(), LaunchError> {
-    if start == Start::ByPath || open_files <= EXEC_DESCRIPTOR {
-        return Ok(());
+/// The descriptor that programs are started from must be one that they can't make, while the one that
+/// a listener is handed over by must be one that can be made.
+fn check_open_files(filter: &Filter, open_files: u32) -> Result<(), LaunchError> {
+    let refused = |remedy| {
+        let object = format!("limit of {open_files} open files");
+        Err(LaunchError::judged(Step::Rlimits, object, remedy))
+    };
+    if filter.start() == Start::ByDescriptor && open_files > EXEC_DESCRIPTOR {
+        return refused(
+            "the seccomp profile starts one program only, from descriptor 16384: set \
+             limits.open_files to that or less",
+        );
     }
-    Err(LaunchError::judged(
-        Step::Rlimits,
-        format!("limit of {open_files} open files"),
-        "the seccomp profile starts one program only, from descriptor 16384: set limits.open_files to \
-         that or less",
-    ))
+    if filter.records() && open_files <= RECORD_DESCRIPTOR {
+        return refused("recording needs descriptor 1000: set limits.open_files to 1001 or more");
+    }
+    Ok(())
 }
 
 fn hand_over(

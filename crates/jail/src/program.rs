@@ -11,15 +11,16 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use seccomp::EXEC_DESCRIPTOR;
+use seccomp::{EXEC_DESCRIPTOR, EXEC_PATH};
 use sys::directory::{enter_verified, is_no_exec, open_program, set_creation_mask};
 use sys::exec::{StringList, execute, execute_open};
 use sys::privileges::{self, Capabilities};
 use sys::rlimit::{self, Limit};
-use sys::{Errno, SysError, fds, pty, signals};
+use sys::{Errno, SysError, fds, first_page, pty, signals};
 
 use crate::fault::{Layer, omitted};
 use crate::filter::Start;
+use crate::recording::{Handover, Kept, RECORD_NUMBER};
 use crate::wire::{Malformed, Spawn};
 
 /// Where programs are looked up when the environment has no `PATH`.
@@ -39,6 +40,8 @@ const MESSAGE_MAX: usize = 512;
 
 /// Arguments and environment.
 type Lists<'a> = (&'a StringList<'a>, &'a StringList<'a>);
+/// From where, and the limit of open files that the program is to have.
+type Way = (Start, u64);
 
 /// The standard streams of a program to be.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +50,17 @@ pub(crate) enum Standard<'a> {
     Three([BorrowedFd<'a>; 3]),
     /// A terminal that becomes the program's own.
     Terminal(BorrowedFd<'a>),
+}
+
+/// As whom and how a program is started.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manner<'a> {
+    /// User id of the agent.
+    pub(crate) agent: u32,
+    /// From where.
+    pub(crate) start: Start,
+    /// What records it, if it is to be recorded.
+    pub(crate) recorded: Option<Handover<'a>>,
 }
 
 /// Why a program did not start.
@@ -89,7 +103,7 @@ impl NotStarted {
     }
 }
 
-/// Forks; the child becomes the program as user `agent`, in the given way. Returns its pid and the pipe that closes
+/// Forks; the child becomes the program in the given manner. Returns its pid and the pipe that closes
 /// without a word when exec worked ([`read_status`]).
 ///
 /// # Errors
@@ -97,12 +111,15 @@ impl NotStarted {
 pub(crate) fn start(
     spawn: &Spawn,
     standard: Standard<'_>,
-    (agent, way): (u32, Start),
+    manner: Manner<'_>,
 ) -> Result<(i32, OwnedFd), SysError> {
     let (reader, writer) = sys::readiness::pipe()?;
+    // Asked here: once the fork is the agent's, other processes of the agent's can set its limits
+    // (prlimit(2)), up to its hard ones.
+    let (open_files, _hard) = rlimit::get(Limit::OpenFiles)?;
     let pid = sys::clone::fork(|| {
-        let failure = match prepare(&spawn.cwd, standard, agent, &writer) {
-            Ok(()) => find_and_execute(spawn, way),
+        let failure = match prepare(&spawn.cwd, standard, manner, &writer) {
+            Ok(()) => find_and_execute(spawn, (manner.start, open_files)),
             Err(error) => NotStarted::because(&error),
         };
         // The pipe may have moved to its number already, or not yet.
@@ -138,7 +155,7 @@ pub(crate) fn read_status(pipe: OwnedFd) -> Option<NotStarted> {
 fn prepare(
     cwd: &CStr,
     standard: Standard<'_>,
-    agent: u32,
+    manner: Manner<'_>,
     status: &OwnedFd,
 ) -> Result<(), SysError> {
     // A session of its own: no process of the jail shares a terminal it was not given (TIOCSTI).
@@ -147,21 +164,35 @@ fn prepare(
     // While this is still no process of the agent's user: the connection to the warden and the
     // listener that answers for the seccomp program must never be in one.
     fds::place(status.as_fd(), STATUS)?;
+    let recorded = manner.recorded.map(Handover::keep).transpose()?;
     if !omitted(Layer::DescriptorSweep) {
-        fds::close_from(STATUS + 1)?;
+        sweep(recorded.is_some())?;
     }
     let _raw = std::os::fd::IntoRawFd::into_raw_fd(fds::inherited(STATUS)?);
-    privileges::set_group(agent)?;
-    privileges::set_user(agent)?;
+    privileges::set_group(manner.agent)?;
+    privileges::set_user(manner.agent)?;
     // The change of user has cleared them already where PID 1 was the jail's root; this clears them
     // whatever it was.
     if !omitted(Layer::Capabilities) {
         privileges::keep_capabilities(0)?;
     }
-    check_powerless(agent)?;
+    check_powerless(manner.agent)?;
+    if manner.start == Start::ByDescriptor {
+        first_page::require_closed()?;
+    }
     signals::reset()?;
     set_creation_mask(CREATION_MASK);
-    enter_verified(cwd)
+    enter_verified(cwd)?;
+    // Last: from here on each call waits for PID 1.
+    recorded.map_or(Ok(()), Kept::take_effect)
+}
+
+fn sweep(recorded: bool) -> Result<(), SysError> {
+    if !recorded {
+        return fds::close_from(STATUS + 1);
+    }
+    fds::close_between(STATUS + 1, RECORD_NUMBER - 1)?;
+    fds::close_from(RECORD_NUMBER + 1)
 }
 
 fn place_streams(standard: Standard<'_>) -> Result<(), SysError> {
@@ -198,7 +229,7 @@ fn check_powerless(agent: u32) -> Result<(), SysError> {
 }
 
 /// Returns only when something failed.
-fn find_and_execute(spawn: &Spawn, way: Start) -> NotStarted {
+fn find_and_execute(spawn: &Spawn, way: Way) -> NotStarted {
     let lists = (&StringList::new(&spawn.argv), &StringList::new(&spawn.env));
     let Some(name) = spawn.argv.first().filter(|name| !name.is_empty()) else {
         return explain(c"", Errno::ENOENT);
@@ -221,11 +252,11 @@ fn find_and_execute(spawn: &Spawn, way: Start) -> NotStarted {
 }
 
 /// Executes one path; returns why that failed.
-fn attempt(path: &CStr, (argv, env): Lists<'_>, way: Start) -> NotStarted {
-    match way {
+fn attempt(path: &CStr, (argv, env): Lists<'_>, (start, open_files): Way) -> NotStarted {
+    match start {
         Start::ByPath => explain(path, execute(path, argv, env)),
-        Start::ByDescriptor => match place_program(path) {
-            Ok(program) => explain_open(path, execute_open(program.as_fd(), argv, env)),
+        Start::ByDescriptor => match place_program(path, open_files) {
+            Ok(program) => explain_open(path, execute_open(program.as_fd(), EXEC_PATH, argv, env)),
             Err(error) => explain(path, error.errno),
         },
     }
@@ -233,7 +264,7 @@ fn attempt(path: &CStr, (argv, env): Lists<'_>, way: Start) -> NotStarted {
 
 /// Puts a program at the one number from which it may be started, and takes the number out of reach
 /// for good: at once, since nothing can be taken back after exec.
-fn place_program(path: &CStr) -> Result<OwnedFd, SysError> {
+fn place_program(path: &CStr, open_files: u64) -> Result<OwnedFd, SysError> {
     let program = open_program(path)?;
     // Those that can't be executed must not use up the only try.
     let found = as_path(path).metadata();
@@ -241,10 +272,9 @@ fn place_program(path: &CStr) -> Result<OwnedFd, SysError> {
         return Err(SysError::new("execveat", shown(path), Errno::EACCES));
     }
     let number = i32::try_from(EXEC_DESCRIPTOR).unwrap_or(i32::MAX);
-    let (soft, hard) = rlimit::get(Limit::OpenFiles)?;
-    rlimit::set(Limit::OpenFiles, hard)?;
+    rlimit::set(Limit::OpenFiles, u64::from(EXEC_DESCRIPTOR) + 1)?;
     let placed = fds::place_until_exec(program.as_fd(), number);
-    rlimit::set(Limit::OpenFiles, soft)?;
+    rlimit::set(Limit::OpenFiles, open_files)?;
     placed
 }
 

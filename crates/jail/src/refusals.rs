@@ -4,6 +4,9 @@
 //! Not for: deciding. Whatever a caller does, the answer is an error; there is no way to let a call
 //! go on (`sys::listener`).
 //!
+//! One answer is the kernel's own: a signal that comes before PID 1 has heard of the call, with a handler
+//! without `SA_RESTART`, ends it with `EINTR`.
+//!
 //! The kernel takes one listener in a chain of programs, so a program of the jail that asks for one of
 //! its own gets `EBUSY`; filters without a listener can be added as anywhere.
 //!

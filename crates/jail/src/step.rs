@@ -69,6 +69,8 @@ steps! {
     Workspace => "map the workspace's owner",
     /// Limits per process.
     Rlimits => "set resource limits",
+    /// The place of the path with which the one start of a program is made.
+    FirstPage => "map the first page of memory",
     /// Into the user namespace, last of all namespaces.
     UserNamespace => "enter the user namespace",
     /// No namespace can be made within.

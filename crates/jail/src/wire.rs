@@ -4,10 +4,11 @@
 //! checks everything, and an undecodable message is a protocol error, never a guess.
 
 mod input;
+mod recorded;
 
 use std::ffi::CString;
 
-use model::{Denials, DeniedCall};
+use model::{Denials, DeniedCall, Recorded};
 use sys::Errno;
 use sys::wait::Outcome;
 
@@ -132,6 +133,8 @@ pub(crate) enum Report {
     },
     /// Calls were refused.
     Denied(Denials),
+    /// Calls that the recorded command has made so far.
+    Recorded(Recorded),
 }
 
 /// The bytes of a message make no sense.
@@ -283,6 +286,10 @@ impl Report {
                 out.push(8);
                 put_denials(&mut out, denials);
             }
+            Self::Recorded(calls) => {
+                out.push(9);
+                recorded::put(&mut out, calls);
+            }
         }
         out
     }
@@ -321,6 +328,7 @@ impl Report {
                 },
             },
             8 => Self::Denied(input.denials()?),
+            9 => Self::Recorded(recorded::take(&mut input)?),
             _ => return Err(Malformed),
         };
         input.end(report)

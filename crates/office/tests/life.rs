@@ -92,6 +92,7 @@ impl Running {
             timeout: None,
             workspace: false,
             terminal: None,
+            record: false,
         };
         let hello = serde_json::to_vec(&Hello::Run(Box::new(run))).unwrap();
         let null = std::fs::File::open("/dev/null").unwrap();

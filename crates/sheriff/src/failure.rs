@@ -47,6 +47,9 @@ pub(crate) enum Failure {
     /// A question that could not be answered, by a command whose exit code is its answer.
     #[error(transparent)]
     Undecided(Box<Self>),
+    /// A command was to be recorded, and was not, or what was recorded is lost.
+    #[error(transparent)]
+    Unrecorded(Box<Self>),
     #[error("workspace: {0}")]
     Workspace(SysError),
     #[error("report {}: {source}", path.display())]
@@ -63,6 +66,11 @@ impl Failure {
         Self::Undecided(Box::new(self))
     }
 
+    /// The same failure of a command whose exit code is that of what it runs.
+    pub(crate) fn unrecorded(self) -> Self {
+        Self::Unrecorded(Box::new(self))
+    }
+
     /// The exit code of this process.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
@@ -72,6 +80,10 @@ impl Failure {
                 EXIT_BROKEN_PIPE
             }
             Self::Undecided(failure) => failure.exit_code().max(EXIT_UNDECIDED),
+            Self::Unrecorded(failure) => match failure.exit_code() {
+                EXIT_FAILED => EXIT_START_FAILED,
+                code => code,
+            },
             Self::Control(_)
             | Self::Seccomp(_)
             | Self::Deposit(_)
@@ -89,7 +101,7 @@ impl Failure {
     /// False when there is nobody left to tell.
     pub(crate) fn is_worth_saying(&self) -> bool {
         match self {
-            Self::Undecided(failure) => failure.is_worth_saying(),
+            Self::Undecided(failure) | Self::Unrecorded(failure) => failure.is_worth_saying(),
             Self::Output { .. } => self.exit_code() != EXIT_BROKEN_PIPE,
             _ => true,
         }
@@ -101,7 +113,7 @@ impl Failure {
             Self::Attach(error) => error.remedy(),
             Self::Control(error) => error.remedy(),
             Self::Seccomp(error) => error.remedy(),
-            Self::Undecided(failure) => failure.remedy(),
+            Self::Undecided(failure) | Self::Unrecorded(failure) => failure.remedy(),
             _ => None,
         }
     }

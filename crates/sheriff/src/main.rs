@@ -32,8 +32,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether the command line, which could not be read, asks for `run` or `exec`.
+/// Whether the command line, which could not be read, asks for `run`, `exec` or `seccomp record`.
 fn starts_something() -> bool {
-    let mut words = std::env::args_os().skip(1).take_while(|word| word != "--");
-    words.any(|word| word == "run" || word == "exec")
+    let words = std::env::args_os().skip(1).take_while(|word| word != "--");
+    let words: Vec<_> = words.collect();
+    let records = words.windows(2).any(|pair| pair == ["seccomp", "record"]);
+    records || words.iter().any(|word| word == "run" || word == "exec")
 }

@@ -8,13 +8,31 @@ use std::sync::Arc;
 use jail::Filter;
 use model::ProfileName;
 use seccomp::profile::FloorError;
-use seccomp::{Arch, Profile, Purpose};
+use seccomp::{Arch, Data, Profile, Purpose, syscalls};
 use warrant::notice::ProfileText;
 
 use crate::profiles::{ProfilesError, Texts};
 
 /// The kind of these profiles among all others, and their folder's name.
 pub(crate) const KIND: &str = "seccomp";
+
+/// The call that a recorded process installs its program with.
+const INSTALL: &str = "seccomp";
+
+/// A profile under which nothing can be recorded.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RecordingError {
+    #[error(
+        "seccomp profile {profile} refuses {INSTALL}, which recording needs: record under its parent"
+    )]
+    Forbidden { profile: String },
+    #[error(transparent)]
+    Floor(#[from] FloorError),
+    #[error(transparent)]
+    Compile(#[from] seccomp::CompileError),
+    #[error("no seccomp program can be made for this processor")]
+    Architecture,
+}
 
 /// A profile and its programs.
 #[derive(Debug)]
@@ -29,6 +47,28 @@ impl Compiled {
     pub(crate) fn for_jails(&self) -> Result<Arc<Filter>, FloorError> {
         self.profile.check_floor()?;
         Ok(Arc::clone(&self.filter))
+    }
+}
+
+impl Compiled {
+    /// The programs that record what the profile permits. Made when asked for: few jails record.
+    ///
+    /// # Errors
+    /// Those of [`Self::for_jails`]; when the profile forbids the command's process to install the
+    /// program that counts.
+    pub(crate) fn for_recording(&self) -> Result<Arc<Filter>, RecordingError> {
+        let arch = Arch::native().ok_or(RecordingError::Architecture)?;
+        self.profile.check_floor()?;
+        let mode_filter = [1, 0, 0, 0, 0, 0];
+        let number = syscalls::number(arch, INSTALL).unwrap_or(u32::MAX);
+        let install = Data::new(arch, number, mode_filter);
+        if !seccomp::verdict(&self.profile, arch, &install).permits() {
+            let profile = self.profile.name().to_string();
+            return Err(RecordingError::Forbidden { profile });
+        }
+        let program = |purpose| seccomp::compile_for(&self.profile, arch, purpose);
+        let (enforce, record) = (program(Purpose::Enforce)?, program(Purpose::Record)?);
+        Ok(Arc::new(Filter::recording(enforce, record)))
     }
 }
 
@@ -80,6 +120,21 @@ fn compile(text: &ProfileText, texts: &Texts, arch: Arch) -> Result<Compiled, Pr
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_not_add_a_program_to_itself_can_not_be_recorded_and_its_parent_can() {
+        let text = "extends = \"agent\"\ndrop = [\"seccomp\"]";
+        let compiled = compile_all(&texts(&[("fixed", text)])).unwrap();
+        let of = |name: &str| compiled[&name.parse::<ProfileName>().unwrap()].for_recording();
+        let error = of("fixed").unwrap_err().to_string();
+        assert!(
+            error.contains("fixed") && error.contains("parent"),
+            "{error}"
+        );
+        for name in ["agent", "strict", "compute", "build"] {
+            assert!(of(name).unwrap().records(), "{name}");
+        }
+    }
 
     fn texts(more: &[(&str, &str)]) -> Texts {
         let more = more.iter().map(|(name, text)| ProfileText {
@@ -135,6 +190,7 @@ mod tests {
                 .missing
                 .contains("sendmsg")
         );
+        assert!(of("mute").for_recording().is_err());
         assert!(of("office").for_jails().is_err());
         assert!(of("agent").for_jails().is_ok() && of("strict").for_jails().is_ok());
     }

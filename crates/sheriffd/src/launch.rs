@@ -14,8 +14,9 @@ use warrant::{Answer, Launch, Prepared, Refusal, Stdio, Tell};
 
 use crate::authority::{self, Grant};
 use crate::command::Environment;
-use crate::living::Living;
+use crate::living::{Living, Recording};
 use crate::parking::Stall;
+use crate::profiles::ProfilesError;
 use crate::requests::{failed, refused};
 use crate::site::{environment, furniture, path_text};
 use crate::warden::Warden;
@@ -88,8 +89,7 @@ impl Warden {
             .identify(brought.operator.as_fd())
             .map_err(|error| refused(error.to_string()))?;
         let (profile, filter) = self
-            .profiles
-            .resolve(&launch.profile)
+            .profiles_of(launch)
             .map_err(|error| refused(error.to_string()))?;
         let limits = self.limits(&profile, launch)?;
         let grant = brought.workspace.as_ref().map(|fd| {
@@ -103,6 +103,18 @@ impl Warden {
             grant: grant.transpose()?,
             operator_uid: peer.uid,
         })
+    }
+
+    fn profiles_of(
+        &self,
+        launch: &Launch,
+    ) -> Result<(Arc<ResolvedProfile>, Arc<Filter>), ProfilesError> {
+        let (profile, filter) = self.profiles.resolve(&launch.profile)?;
+        if !launch.record {
+            return Ok((profile, filter));
+        }
+        let filter = self.profiles.recording(&profile)?;
+        Ok((profile, filter))
     }
 
     /// The profile's limits, the request's overrides, and root's ceilings over both.
@@ -136,9 +148,7 @@ impl Warden {
         judged: &Judged,
     ) -> Result<Living, Refusal> {
         let mut furniture = furniture(launch, brought, judged, judged.limits.clone())?;
-        self.lot
-            .want(&launch.profile, judged.grant.as_ref().map(Grant::owner));
-        if let Some(stall) = self.lot.take(&launch.profile) {
+        if let Some(stall) = self.parked(launch, judged) {
             match self.furnish(launch, (stall, judged.operator_uid), furniture) {
                 Ok(living) => return Ok(living),
                 Err(unfurnished) => {
@@ -152,6 +162,16 @@ impl Warden {
         let stall = self.park(name, &launch.profile, (&judged.profile, &judged.filter))?;
         self.furnish(launch, (stall, judged.operator_uid), furniture)
             .map_err(|unfurnished| not_built(unfurnished.error))
+    }
+
+    /// A jail built ahead that will do. None records, and one that does is no sign of another.
+    fn parked(&mut self, launch: &Launch, judged: &Judged) -> Option<Stall> {
+        if launch.record {
+            return None;
+        }
+        let owner = judged.grant.as_ref().map(Grant::owner);
+        self.lot.want(&launch.profile, owner);
+        self.lot.take(&launch.profile)
     }
 
     fn furnish(
@@ -188,6 +208,7 @@ impl Warden {
             operator_uid,
             silent: false,
             unheard: 0,
+            recording: Recording::new(launch.record),
             committed: false,
             waiting: HashMap::new(),
             next_process: 1,

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
 use jail::Jail;
-use model::{ProfileName, SessionId};
+use model::{ProfileName, Recorded, SessionId};
 use warrant::{Prepared, ProcessId};
 
 use crate::parking::Ground;
@@ -34,12 +34,40 @@ pub(crate) struct Living {
     pub(crate) silent: bool,
     /// Refused calls that no office was there to hear of.
     pub(crate) unheard: u64,
+    /// The record of its command's calls.
+    pub(crate) recording: Recording,
     /// True once its start is on record.
     pub(crate) committed: bool,
     /// Tags of requests whose answer is an event of the jail.
     pub(crate) waiting: HashMap<ProcessId, u64>,
     /// Number of the next process.
     pub(crate) next_process: u32,
+}
+
+/// Whether a jail's command is recorded.
+#[derive(Debug)]
+pub(crate) enum Recording {
+    /// It is not.
+    Off,
+    /// It is, and its jail has not said what it called.
+    Awaited,
+    /// What it called.
+    Over(Recorded),
+}
+
+impl Recording {
+    /// Of a jail that was asked for so.
+    pub(crate) const fn new(wanted: bool) -> Self {
+        if wanted { Self::Awaited } else { Self::Off }
+    }
+
+    /// What was recorded, if anything was.
+    pub(crate) fn into_recorded(self) -> Option<Recorded> {
+        match self {
+            Self::Over(recorded) => Some(recorded),
+            Self::Off | Self::Awaited => None,
+        }
+    }
 }
 
 /// All living jails.

@@ -17,7 +17,7 @@ use policy::{ProfileError, ProfileKind, ResolvedProfile};
 use warrant::notice::ProfileText;
 
 use crate::config::Config;
-use crate::filters;
+use crate::filters::{self, Compiled};
 
 /// Largest profile file.
 const PROFILE_BYTES_MAX: u64 = 256 * 1024;
@@ -37,6 +37,7 @@ pub(crate) struct Profiles {
 struct Loaded {
     texts: Texts,
     jails: BTreeMap<ProfileName, (Arc<ResolvedProfile>, Arc<Filter>)>,
+    filters: BTreeMap<ProfileName, Compiled>,
 }
 
 pub(crate) type Texts = BTreeMap<(String, ProfileName), ProfileText>;
@@ -123,6 +124,19 @@ impl Profiles {
         })
     }
 
+    /// The seccomp programs of a jail whose command is recorded.
+    pub(crate) fn recording(
+        &self,
+        profile: &ResolvedProfile,
+    ) -> Result<Arc<Filter>, ProfilesError> {
+        let compiled = self.loaded.filters.get(&profile.seccomp);
+        let compiled = compiled.ok_or_else(|| ProfilesError::Unknown {
+            kind: filters::KIND,
+            name: profile.seccomp.to_string(),
+        })?;
+        Ok(compiled.for_recording()?)
+    }
+
     /// The texts for the office.
     pub(crate) fn as_memory_file(&self) -> Result<OwnedFd, ProfilesError> {
         memory_file(&self.loaded.texts)
@@ -171,7 +185,11 @@ fn read_all(folder: &Path) -> Result<Loaded, ProfilesError> {
             })?;
         jails.insert(name.clone(), (Arc::new(profile), filter));
     }
-    Ok(Loaded { texts, jails })
+    Ok(Loaded {
+        texts,
+        jails,
+        filters,
+    })
 }
 
 fn shipped() -> Texts {

@@ -10,7 +10,7 @@ use warrant::{
     Answer, Ask, Command, Counters, Ended, KillReason, Notice, ProcessId, Refusal, Request, Tell,
 };
 
-use crate::living::Living;
+use crate::living::{Living, Recording};
 use crate::warden::Warden;
 
 /// Most processes that `exec` may start in one jail over its life.
@@ -79,6 +79,11 @@ impl Warden {
         if peer.uid != 0 && peer.uid != living.operator_uid {
             return Err(refused(format!(
                 "session {session} belongs to another user"
+            )));
+        }
+        if !matches!(living.recording, Recording::Off) {
+            return Err(refused(format!(
+                "session {session} is recorded: what else ran in it would not be"
             )));
         }
         if !living.committed || living.next_process >= PROCESSES_MAX {
@@ -203,6 +208,11 @@ impl Warden {
                 self.tell(&Tell::Notice(notice), &[]);
             }
             JailEvent::Denied(denials) => self.pass_on(session, denials),
+            JailEvent::Recorded(recorded) => {
+                if let Some(living) = self.jails.get_mut(session) {
+                    living.recording = Recording::Over(recorded);
+                }
+            }
             JailEvent::Over { record } => self.bury(session, record),
         }
     }
@@ -257,6 +267,7 @@ impl Warden {
             session: session.clone(),
             record,
             counters,
+            recorded: living.recording.into_recorded(),
         };
         self.tell(&Tell::Notice(Notice::Ended(Box::new(ended))), &[]);
         // Whoever waits for the end knows of it; what follows only takes time.

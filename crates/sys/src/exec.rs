@@ -50,25 +50,27 @@ pub fn execute(path: &CStr, arguments: &StringList<'_>, environment: &StringList
     Errno::last()
 }
 
-/// Executes the program behind a descriptor (`execveat` with `AT_EMPTY_PATH`).
+/// Executes the program behind a descriptor (`execveat` with `AT_EMPTY_PATH`). The empty path is read
+/// at `empty_path`, an address of the caller's choice.
 ///
-/// Returns only on
-/// failure, with its errno: `ENOENT` for a script when the descriptor is close-on-exec, since its
-/// interpreter could not open it.
+/// Returns only on failure, with its errno: `EFAULT` when nothing is mapped at the address, `ENOENT`
+/// for a script when the descriptor is close-on-exec, since its interpreter could not open it.
 #[must_use]
 pub fn execute_open(
     program: BorrowedFd<'_>,
+    empty_path: u64,
     arguments: &StringList<'_>,
     environment: &StringList<'_>,
 ) -> Errno {
     #[expect(unsafe_code, reason = "execveat with borrowed pointers")]
     // SAFETY: both lists end with a null pointer, their strings are borrowed by the lists and so
-    // outlive the call, and the path is a constant.
+    // outlive the call. The path's address is a number to us: the kernel reads there, and answers
+    // EFAULT where nothing is.
     unsafe {
         libc::syscall(
             libc::SYS_execveat,
             program.as_raw_fd(),
-            c"".as_ptr(),
+            empty_path,
             arguments.pointers.as_ptr(),
             environment.pointers.as_ptr(),
             libc::AT_EMPTY_PATH,

@@ -11,6 +11,7 @@ pub mod error;
 pub mod exec;
 pub mod fds;
 pub mod filter;
+pub mod first_page;
 pub mod installed;
 pub mod interfaces;
 pub mod landlock;

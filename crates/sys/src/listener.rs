@@ -3,6 +3,9 @@
 //! Not for: letting a call go on. The kernel reads a call's memory after the answer, when another
 //! thread may have changed it, so whoever lets go on what it has judged is passed by
 //! (`seccomp_unotify(2)`); nothing here can say `SECCOMP_USER_NOTIF_FLAG_CONTINUE`, nor success.
+//! Another type can, for programs that only count: see `recorder`.
+
+pub mod recorder;
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
@@ -68,12 +71,16 @@ pub struct Waiting {
 /// programs can have only one.
 pub fn install(instructions: &[Instruction]) -> Result<Listener, SysError> {
     // All memory is taken before: afterwards the program may forbid what taking some needs.
-    let [notification, response] = sizes()?;
-    let words = |bytes: u16, least: usize| vec![0; usize::from(bytes).div_ceil(WORD).max(least)];
-    let (notification, response) = (
-        words(notification, NOTIFICATION_WORDS),
-        words(response, RESPONSE_WORDS),
-    );
+    let [notification, response] = buffers()?;
+    Ok(Listener {
+        fd: load_with_listener(instructions)?,
+        notification,
+        response,
+    })
+}
+
+/// Takes no memory once the program is in force.
+fn load_with_listener(instructions: &[Instruction]) -> Result<OwnedFd, SysError> {
     let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
     let code = match load(instructions, flags | WAIT_KILLABLE_RECV) {
         Err(error) if error.errno == Errno::EINVAL => load(instructions, flags),
@@ -83,12 +90,17 @@ pub fn install(instructions: &[Instruction]) -> Result<Listener, SysError> {
     let raw = RawFd::try_from(code).map_err(odd)?;
     #[expect(unsafe_code, reason = "seccomp returns the descriptor as a number")]
     // SAFETY: seccomp succeeded with NEW_LISTENER, so it returned a fresh descriptor of this process.
-    let fd = unsafe { OwnedFd::from_raw_fd(raw) };
-    Ok(Listener {
-        fd,
-        notification,
-        response,
-    })
+    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+}
+
+/// Zeroed room for the kernel's `struct seccomp_notif` and `struct seccomp_notif_resp`.
+fn buffers() -> Result<[Vec<u64>; 2], SysError> {
+    let [notification, response] = sizes()?;
+    let words = |bytes: u16, least: usize| vec![0; usize::from(bytes).div_ceil(WORD).max(least)];
+    Ok([
+        words(notification, NOTIFICATION_WORDS),
+        words(response, RESPONSE_WORDS),
+    ])
 }
 
 /// Bytes of the kernel's `struct seccomp_notif` and `struct seccomp_notif_resp`.
@@ -134,10 +146,15 @@ impl Listener {
     pub fn refuse(&mut self, call: &Waiting, errno: u16) -> Result<bool, SysError> {
         let plain = (1..=ERRNO_MAX).contains(&errno);
         let errno = i32::from(if plain { errno } else { Errno::EPERM as u16 });
+        self.answer(call, in_halves((-errno).cast_unsigned(), 0))
+    }
+
+    /// Sends an error number and flags, and says whether the caller was still there.
+    fn answer(&mut self, call: &Waiting, error_and_flags: u64) -> Result<bool, SysError> {
         self.response.fill(0);
-        if let [id, _value, error, ..] = self.response.as_mut_slice() {
+        if let [id, _value, last, ..] = self.response.as_mut_slice() {
             *id = call.id;
-            *error = in_first_half((-errno).cast_unsigned());
+            *last = error_and_flags;
         }
         let buffer = self.response.as_mut_ptr();
         match self.control(SEND, buffer.cast()) {
@@ -188,10 +205,11 @@ fn halves(word: u64) -> [u32; 2] {
     ]
 }
 
-/// A word whose first field in memory is this, and whose second is 0.
-const fn in_first_half(field: u32) -> u64 {
-    let [a, b, c, d] = field.to_ne_bytes();
-    u64::from_ne_bytes([a, b, c, d, 0, 0, 0, 0])
+/// A word whose two fields are these, in their order in memory.
+const fn in_halves(first: u32, second: u32) -> u64 {
+    let [a, b, c, d] = first.to_ne_bytes();
+    let [e, f, g, h] = second.to_ne_bytes();
+    u64::from_ne_bytes([a, b, c, d, e, f, g, h])
 }
 
 #[cfg(test)]

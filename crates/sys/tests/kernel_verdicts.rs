@@ -13,11 +13,14 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 
-use seccomp::{Action, Arch, Data, Profile, Purpose, corpus, syscalls};
+use seccomp::{Action, Arch, Data, Profile, Purpose, RECORD_DESCRIPTOR, corpus, syscalls};
 use sheriff_sys as sys;
 use sys::filter::Instruction;
+use sys::listener::recorder::{Pending, Recorder, install_and_hand_over};
+use sys::seqpacket::Seqpacket;
 
 /// `EHWPOISON`: what the program beneath answers, and no profile.
 const PERMITTED: u16 = 133;
@@ -28,7 +31,7 @@ const NUMBERS: std::ops::Range<u32> = 0..1024;
 /// Calls of the kernel's own trampolines: newer kernels ask no filter about them, and whoever makes
 /// them elsewhere gets SIGILL (Linux 6.14 and 6.17).
 const UNFILTERED: [&str; 2] = ["uretprobe", "uprobe"];
-/// A program for recording lets nothing pass without a listener, not even this test's own calls.
+/// A program for recording does not stand alone: see [`Way::Recorded`].
 const TESTED: [Purpose; 2] = [Purpose::Enforce, Purpose::Report];
 /// The answer to a call that was tried; 0 if it took place.
 type Answer = u16;
@@ -108,8 +111,74 @@ fn attempt(number: u32, arguments: [u64; 6]) -> Answer {
     }
 }
 
+/// How a child's answers come back.
+#[derive(Clone, Copy)]
+enum Way {
+    /// Over a pipe.
+    Plain,
+    /// Over a socket at the one descriptor on which a program for recording lets `sendmsg` pass. Its
+    /// listener is closed, so other calls that it would wait for get `ENOSYS` from it.
+    Recorded,
+}
+
+impl Way {
+    /// The reader's end, and the writer's.
+    fn open(self) -> (OwnedFd, OwnedFd) {
+        match self {
+            Self::Plain => sys::readiness::pipe().expect("a pipe"),
+            Self::Recorded => {
+                let (reader, writer) = UnixStream::pair().expect("a pair of sockets");
+                (reader.into(), writer.into())
+            }
+        }
+    }
+
+    /// Where the child writes: before any program is installed.
+    fn descriptor(self, writer: &OwnedFd) -> i32 {
+        match self {
+            Self::Plain => writer.as_raw_fd(),
+            Self::Recorded => {
+                let number = RECORD_DESCRIPTOR.cast_signed();
+                sys::fds::place(writer.as_fd(), number).expect("the descriptor is free");
+                number
+            }
+        }
+    }
+
+    /// How many bytes were taken; below zero for an error.
+    fn write(self, descriptor: i32, bytes: &[u8]) -> libc::c_long {
+        let own = u64::from(OWN);
+        let (start, length) = (bytes.as_ptr(), bytes.len());
+        let vector = libc::iovec {
+            iov_base: start.cast_mut().cast(),
+            iov_len: length,
+        };
+        // SAFETY: all of these fields may be zero.
+        let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+        message.msg_iov = (&raw const vector).cast_mut();
+        message.msg_iovlen = 1;
+        match self {
+            // SAFETY: the pointer and the length are those of a slice.
+            Self::Plain => unsafe {
+                libc::syscall(number("write"), descriptor, start, length, 0, 0, own)
+            },
+            // SAFETY: the message points at the slice, and lives through the call.
+            Self::Recorded => unsafe {
+                let message = &raw const message;
+                libc::syscall(number("sendmsg"), descriptor, message, 0, 0, 0, own)
+            },
+        }
+    }
+}
+
 /// Runs in the child: no memory is taken or given back once the programs are installed.
-fn child(programs: &[&[Instruction]], calls: &[Call], answers: &mut [Answer], pipe: i32) -> ! {
+fn child(
+    programs: &[&[Instruction]],
+    calls: &[Call],
+    answers: &mut [Answer],
+    back: (Way, i32),
+) -> ! {
+    let (way, descriptor) = back;
     let installed = sys::privileges::set_no_new_privs().is_ok()
         && programs
             .iter()
@@ -121,26 +190,14 @@ fn child(programs: &[&[Instruction]], calls: &[Call], answers: &mut [Answer], pi
             Answer::MAX
         };
     }
-    let (write, exit) = (number("write"), number("exit_group"));
+    let exit = number("exit_group");
     let mut bytes: &[u8] = {
         let start = answers.as_ptr().cast::<u8>();
         // SAFETY: the answers are plain numbers, and as long as said.
         unsafe { std::slice::from_raw_parts(start, size_of_val(answers)) }
     };
     while !bytes.is_empty() {
-        // SAFETY: the pointer and the length are those of a slice.
-        let written = unsafe {
-            libc::syscall(
-                write,
-                pipe,
-                bytes.as_ptr(),
-                bytes.len(),
-                0,
-                0,
-                u64::from(OWN),
-            )
-        };
-        let Some(rest) = usize::try_from(written)
+        let Some(rest) = usize::try_from(way.write(descriptor, bytes))
             .ok()
             .and_then(|many| bytes.get(many..))
         else {
@@ -148,7 +205,7 @@ fn child(programs: &[&[Instruction]], calls: &[Call], answers: &mut [Answer], pi
         };
         bytes = rest;
     }
-    // SAFETY: ends the process.
+    // SAFETY: ends the process, where the program lets it.
     unsafe { libc::syscall(exit, 0, 0, 0, 0, 0, u64::from(OWN)) };
     // Ends in an instruction that is not permitted, if nothing else.
     std::process::abort();
@@ -159,28 +216,33 @@ fn number(call: &str) -> libc::c_long {
     libc::c_long::from(number)
 }
 
-/// What the kernel answers to the calls under both programs.
-fn answers(program: &[Instruction], calls: &[Call]) -> Vec<Answer> {
+/// What the kernel answers to the calls under these programs, and the one beneath.
+fn answers(programs: &[&[Instruction]], calls: &[Call], way: Way) -> Vec<Answer> {
     let mut answers = vec![0; calls.len()];
     let beneath = beneath();
-    let (reader, writer) = sys::readiness::pipe().expect("a pipe");
+    let chain: Vec<_> = [&*beneath]
+        .into_iter()
+        .chain(programs.iter().copied())
+        .collect();
+    let (reader, writer) = way.open();
     // SAFETY: the child makes raw calls only, on memory that was taken before.
     let pid = unsafe { libc::fork() };
     assert!(pid >= 0, "fork");
     if pid == 0 {
-        child(
-            &[&beneath, program],
-            calls,
-            &mut answers,
-            writer.as_raw_fd(),
-        );
+        let descriptor = way.descriptor(&writer);
+        child(&chain, calls, &mut answers, (way, descriptor));
     }
     drop(writer);
     let mut bytes = Vec::new();
     File::from(reader)
         .read_to_end(&mut bytes)
         .expect("the pipe");
-    assert_eq!(wait(pid), Some(0));
+    let ended = wait(pid).expect("it ended");
+    match way {
+        Way::Plain => assert_eq!(ended, 0),
+        // Its exit waits for a listener that does not exist.
+        Way::Recorded => assert!(ended < 0, "{ended}"),
+    }
     let pairs = bytes.chunks_exact(2);
     let pairs = pairs.filter_map(|pair| pair.try_into().ok());
     pairs.map(Answer::from_ne_bytes).collect()
@@ -204,7 +266,7 @@ fn the_kernel_answers_every_call_of_the_corpus_as_the_model_says() {
         profiles().flat_map(|profile| TESTED.map(|purpose| (profile.clone(), purpose)))
     {
         let calls = calls(&profile);
-        let answers = answers(&program(&profile, purpose), &calls);
+        let answers = answers(&[&program(&profile, purpose)], &calls, Way::Plain);
         assert_eq!(answers.len(), calls.len());
         let mut refused = 0;
         for ((number, arguments), answer) in calls.into_iter().zip(answers) {
@@ -221,6 +283,99 @@ fn the_kernel_answers_every_call_of_the_corpus_as_the_model_says() {
         }
         assert!(refused > 300, "{refused}");
     }
+}
+
+#[test]
+fn a_recording_program_above_the_enforcing_one_changes_no_refusal_and_refuses_nothing_itself() {
+    // A jail's profile lets a program install one more; the daemon's own does not.
+    let stacked = |profile: &Profile| profile.allowance_on(own_arch(), "seccomp").is_some();
+    for profile in profiles().filter(stacked) {
+        let calls = calls(&profile);
+        let [enforce, record] =
+            [Purpose::Enforce, Purpose::Record].map(|purpose| program(&profile, purpose));
+        let enforced = answers(&[&enforce], &calls, Way::Plain);
+        let recorded = answers(&[&enforce, &record], &calls, Way::Recorded);
+        assert_eq!(recorded.len(), calls.len());
+        for ((call, enforced), recorded) in calls.iter().zip(&enforced).zip(&recorded) {
+            assert_eq!(enforced, recorded, "{} {call:x?}", profile.name());
+        }
+        assert!(recorded.iter().filter(|one| **one != PERMITTED).count() > 300);
+        let alone = answers(&[&record], &calls, Way::Recorded);
+        assert_eq!(alone, vec![PERMITTED; calls.len()], "{}", profile.name());
+    }
+}
+
+/// Calls that `agent` permits and that always succeed, and calls that it refuses, in turn.
+const IN_TURN: [(&str, Answer); 7] = [
+    ("getppid", 0),
+    ("mount", 1),
+    ("umask", 0),
+    ("ptrace", 1),
+    ("clone3", 38),
+    ("bpf", 1),
+    ("getuid", 0),
+];
+
+#[test]
+fn a_recorder_hears_of_what_is_permitted_and_what_is_refused_stays_refused_unheard() {
+    let agent = profiles().find(|profile| profile.name().as_str() == "agent");
+    let agent = agent.expect("shipped");
+    let [enforce, record] =
+        [Purpose::Enforce, Purpose::Record].map(|purpose| program(&agent, purpose));
+    let turns = IN_TURN.map(|(call, expected)| (number(call), expected));
+    let (ours, theirs) = Seqpacket::pair().expect("a pair of sockets");
+    // SAFETY: the child makes raw calls only, on memory that was taken before.
+    let pid = unsafe { libc::fork() };
+    assert!(pid >= 0, "fork");
+    if pid == 0 {
+        let socket = sys::fds::place_until_exec(theirs.as_fd(), RECORD_DESCRIPTOR.cast_signed());
+        // It stays open, as to close it would be one more call to hear of.
+        let ready = socket.as_ref().is_ok_and(|socket| {
+            sys::privileges::set_no_new_privs().is_ok()
+                && sys::filter::install(&enforce).is_ok()
+                && install_and_hand_over(&record, socket.as_fd()).is_ok()
+        });
+        let wrong = turns.iter().filter(|(call, expected)| {
+            u32::try_from(*call).map(|call| attempt(call, [0; 6])) != Ok(*expected)
+        });
+        let code = if ready { wrong.count() } else { 100 };
+        // SAFETY: ends the process.
+        unsafe { libc::syscall(number("exit_group"), code) };
+        // Without a listener the kernel refuses that.
+        std::process::abort();
+    }
+    drop(theirs);
+    let mut message = ours.receive().expect("a message").expect("one came");
+    let listener = message.fds.pop().expect("the listener");
+    let recorder = Recorder::received(listener).expect("a listener");
+    let permitted = IN_TURN.iter().filter(|(_, answer)| *answer == 0);
+    let expected: Vec<&str> = permitted
+        .map(|(call, _)| *call)
+        .chain(["exit_group"])
+        .collect();
+    assert_eq!(let_go_on(recorder, expected.len()), expected);
+    assert_eq!(wait(pid), Some(0));
+}
+
+/// Lets that many calls go on; their names.
+fn let_go_on(mut recorder: Recorder, count: usize) -> Vec<&'static str> {
+    let mut heard = Vec::new();
+    while heard.len() < count {
+        sys::readiness::wait_readable(&[recorder.as_fd()], None).expect("it can be waited for");
+        match recorder.pending().expect("it can be asked") {
+            Pending::Over => break,
+            Pending::Nothing => continue,
+            Pending::Call => {}
+        }
+        let Some(call) = recorder.receive().expect("it can be asked") else {
+            continue;
+        };
+        heard.push(syscalls::name(own_arch(), call.number).expect("a call with a name"));
+        recorder
+            .let_go_on_undecided(&call)
+            .expect("the answer goes");
+    }
+    heard
 }
 
 /// How a child ends that installs a program and makes one call.

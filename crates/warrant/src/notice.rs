@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::fd::OwnedFd;
 
-use model::{Denials, ExitRecord, ProfileName, SessionId};
+use model::{Denials, ExitRecord, ProfileName, Recorded, SessionId};
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{Counters, Prepared};
@@ -52,6 +52,9 @@ pub struct Ended {
     pub record: ExitRecord,
     /// The kernel's last word.
     pub counters: Counters,
+    /// What its command called, if that was recorded. Bounded by the number of calls that there are
+    /// (`model::recorded`).
+    pub recorded: Option<Recorded>,
 }
 
 /// All that an office is told about its world. It reads no configuration of its own.

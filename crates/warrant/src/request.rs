@@ -67,6 +67,8 @@ pub struct Launch {
     pub limits: Vec<String>,
     /// Ends the jail after this time; the profile's own limit still holds if shorter.
     pub timeout: Option<Span>,
+    /// Have the system calls of the command counted, instead of reporting refused ones.
+    pub record: bool,
 }
 
 /// A command line with its environment. Bytes, not text: the kernel's own rule.

@@ -173,6 +173,11 @@ impl Daemon {
         }
     }
 
+    /// Folder of the profiles that it reads at its start, beside the shipped ones.
+    pub(crate) fn profiles(&self) -> PathBuf {
+        self.folder.path().join("profiles")
+    }
+
     /// Folder of the audit log.
     pub(crate) fn audit(&self) -> PathBuf {
         let state = match self.kind {

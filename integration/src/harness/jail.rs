@@ -213,6 +213,27 @@ impl Jail {
         self.run(&["/usr/bin/python3", "-c", &format!("{PRELUDE}\n{script}")])
     }
 
+    /// Has `sheriff seccomp record` run a program to its end, under a daemon that runs already.
+    pub(crate) fn record(&self, options: &[&str], argv: &[&str]) -> Outcome {
+        let mut child = self.start_recording(options, argv);
+        child.close_input();
+        Outcome::new(child.wait(self.patience), Value::Null)
+    }
+
+    /// The same, left running.
+    pub(crate) fn start_recording(&self, options: &[&str], argv: &[&str]) -> Child {
+        let mut command = Command::new(binary("sheriff"));
+        let sockets = self.sockets.as_ref().unwrap();
+        command.arg("--socket-dir").arg(sockets);
+        command.args(["seccomp", "record"]).args(options);
+        self.follow_up(&mut command, argv);
+        let mut child = Child::start(command.stdin(Stdio::piped()));
+        if let Some(bytes) = &self.stdin {
+            child.send(bytes);
+        }
+        child
+    }
+
     /// Starts a program and leaves it running; its standard input is a pipe.
     pub(crate) fn start(&self, argv: &[&str]) -> Child {
         let mut child = Child::start(self.command(argv).stdin(Stdio::piped()));
@@ -248,15 +269,16 @@ impl Jail {
             Some(sockets) => command.arg("--socket-dir").arg(sockets).arg("run"),
             None => command.args(["run", "--ephemeral"]),
         };
-        command.arg("--report").arg(self.report());
+        command.arg("--report").arg(self.report()).args(options);
+        self.follow_up(&mut command, argv);
+        command
+    }
+
+    /// The workspace, the other options, and what to run.
+    fn follow_up(&self, command: &mut Command, argv: &[&str]) {
         if let Some(workspace) = &self.workspace {
             command.arg("--workspace").arg(workspace);
         }
-        command
-            .args(&self.options)
-            .args(options)
-            .arg("--")
-            .args(argv);
-        command
+        command.args(&self.options).arg("--").args(argv);
     }
 }

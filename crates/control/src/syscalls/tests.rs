@@ -42,6 +42,7 @@ fn rules(seccomp: &str) -> SyscallRules {
         timeout: None,
         workspace: false,
         terminal: None,
+        record: false,
     };
     let resolved = Policies::new(Profiles { texts }, 1).resolve(&run).unwrap();
     let session = SessionId::from_random([1; 8]);

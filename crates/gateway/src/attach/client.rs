@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::Report;
 use api::attach::{Exec, FromClient, FromOffice, Hello, Run};
 use control::{ExecError, ExecRequest, Killer, LaunchRequest, Launched, Office, Process, Session};
 use warrant::ProcessId;
@@ -25,6 +26,14 @@ pub(super) async fn serve(connection: Connection, office: Arc<Office>) {
     if let Err(error) = client.converse().await {
         tracing::debug!(%error, uid = client.connection.peer().uid, "attach client");
     }
+}
+
+/// What a client needs to make a profile of a record.
+fn base_of(session: &Session, report: &Report) -> Option<OwnedFd> {
+    report.recorded.as_ref()?;
+    let base = control::recording::base(session);
+    base.inspect_err(|error| tracing::error!(session = %session.id(), %error, "record"))
+        .ok()
 }
 
 struct Client {
@@ -89,7 +98,7 @@ impl Client {
             record: report.exit,
             report: Box::new(report.as_ref().clone()),
         };
-        self.send(&ended, None).await
+        self.send(&ended, base_of(session, &report)).await
     }
 
     async fn exec(&self, exec: Exec, fds: Vec<OwnedFd>) -> Result<(), ConnectionError> {

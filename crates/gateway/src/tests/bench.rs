@@ -1,6 +1,6 @@
 //! An office on a bench: its sockets in a folder, a played warden behind it, a client before it.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -193,6 +193,14 @@ impl Client {
         Some(serde_json::from_slice(&message.bytes).unwrap())
     }
 
+    /// The same with the descriptors that came along.
+    pub(super) async fn receive_all(&self) -> (FromOffice, Vec<OwnedFd>) {
+        let socket = Arc::clone(&self.socket);
+        let received = tokio::task::spawn_blocking(move || socket.receive().unwrap());
+        let message = received.await.unwrap().unwrap();
+        (serde_json::from_slice(&message.bytes).unwrap(), message.fds)
+    }
+
     pub(super) fn send_raw(path: &Path, bytes: &[u8]) -> Self {
         let socket = Seqpacket::connect(path).unwrap();
         socket.send(bytes, &[]).unwrap();
@@ -214,6 +222,7 @@ pub(super) fn run() -> Run {
         timeout: None,
         workspace: false,
         terminal: None,
+        record: false,
     }
 }
 
@@ -221,7 +230,7 @@ fn profiles() -> Profiles {
     profiles_with("[budget]\negress_down = \"64B\"\n")
 }
 
-/// The profiles `base` and `small`, of which the second holds this.
+/// The profiles `base` and `small`, of which the second holds this, and the seccomp profile of both.
 pub(super) fn profiles_with(own: &str) -> Profiles {
     let base = policy::embedded::shipped(policy::ProfileKind::Jail, "base").unwrap();
     let small = format!("version = 1\nname = \"small\"\nextends = \"base\"\n{own}");
@@ -231,7 +240,20 @@ pub(super) fn profiles_with(own: &str) -> Profiles {
         source: format!("test:{name}"),
         text: text.to_owned(),
     };
+    let seccomp = |name: &str, more: &str| ProfileText {
+        kind: "seccomp".to_owned(),
+        ..text(
+            name,
+            &format!("version = 1\nname = \"{name}\"\ndescription = \"d\"\n{more}"),
+        )
+    };
+    let trunk = "[[allow]]\nwhy = \"all that the test calls\"\ncalls = [\"read\", \"write\"]\n";
     Profiles {
-        texts: vec![text("base", base), text("small", &small)],
+        texts: vec![
+            text("base", base),
+            text("small", &small),
+            seccomp("agent", "extends = \"trunk\"\nkeep = [\"read\"]\n"),
+            seccomp("trunk", trunk),
+        ],
     }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use model::layers::{CgroupLayer, Namespaces};
-use model::{ByteSize, ExitReason, ExitRecord, Layers, Limits, SessionId};
+use model::{ByteSize, ExitReason, ExitRecord, Layers, Limits, Recorded, SessionId};
 use tokio::sync::watch;
 use warrant::{
     Answer, Ask, Channel, Counters, Ended, KillReason, Launch, Notice, Prepared, ProcessId,
@@ -68,6 +68,7 @@ pub(crate) struct FakeWarden {
 pub(crate) struct Brought {
     pub(crate) token: String,
     pub(crate) env: Vec<Vec<u8>>,
+    pub(crate) record: bool,
     pub(crate) fds: usize,
 }
 
@@ -98,6 +99,16 @@ impl FakeWarden {
     }
 
     pub(crate) fn end(&self, session: &SessionId, record: ExitRecord) {
+        self.end_recorded(session, record, None);
+    }
+
+    /// The same with what the command called.
+    pub(crate) fn end_recorded(
+        &self,
+        session: &SessionId,
+        record: ExitRecord,
+        recorded: Option<Recorded>,
+    ) {
         let counters = Counters {
             bytes_up: 700,
             bytes_down: 900,
@@ -109,6 +120,7 @@ impl FakeWarden {
             session,
             record,
             counters,
+            recorded,
         })));
     }
 
@@ -205,6 +217,7 @@ impl FakeWarden {
         let brought = Brought {
             token,
             env: launch.command.env.clone(),
+            record: launch.record,
             fds: count,
         };
         let session = launch.session.clone();

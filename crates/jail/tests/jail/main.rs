@@ -11,6 +11,7 @@ extern crate sheriff_jail as jail;
 
 mod support;
 
+mod adversary;
 mod boundary;
 mod denials;
 mod ends;
@@ -19,3 +20,4 @@ mod faults;
 mod parked;
 mod programs;
 mod readback;
+mod recording;

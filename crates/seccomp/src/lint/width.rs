@@ -13,6 +13,9 @@ use crate::signature::{Kind, parameters};
 
 use super::{Check, Clause, Finding, Severity, own};
 
+/// Behind the smallest page that there is.
+const FIRST_PAGE_END: u64 = 0x1000;
+
 pub(super) fn check(profile: &Profile) -> Vec<Finding> {
     let mut findings = Vec::new();
     for clause in own(profile) {
@@ -38,7 +41,7 @@ fn about(clause: &Clause<'_>, mention: Mention, condition: &Condition) -> Option
         );
         return finding(Severity::Error, Check::Pointer, text);
     };
-    if parameter.kind == Kind::Pointer && !is_null_test(condition) {
+    if parameter.kind == Kind::Pointer && !is_of_first_page(condition) {
         let text = "an address says nothing of what lies there, and that may change".to_owned();
         return finding(Severity::Warning, Check::Pointer, text);
     }
@@ -46,11 +49,15 @@ fn about(clause: &Clause<'_>, mention: Mention, condition: &Condition) -> Option
     finding(severity, Check::Width, text)
 }
 
-/// Whether a condition only asks if a pointer was given.
-fn is_null_test(condition: &Condition) -> bool {
+/// Whether a condition only asks if a pointer was given, or leads to where no program can put
+/// anything (`mmap(2)`, `vm.mmap_min_addr`), as [`crate::EXEC_PATH`] does.
+fn is_of_first_page(condition: &Condition) -> bool {
     let whole = condition.width() == Width::Full64 && condition.mask() == u64::MAX;
-    let null = matches!(condition.test(), Test::In(set) | Test::NotIn(set) if *set == [0]);
-    whole && null
+    let first = match condition.test() {
+        Test::In(set) | Test::NotIn(set) => set.iter().all(|address| *address < FIRST_PAGE_END),
+        _ => false,
+    };
+    whole && first
 }
 
 fn mismatch(denies: bool, kind: Kind, condition: &Condition) -> Option<(Severity, String)> {

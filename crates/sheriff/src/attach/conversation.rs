@@ -34,6 +34,8 @@ pub(crate) struct Ending {
     pub(crate) record: ExitRecord,
     /// The whole account, for the main command of a jail.
     pub(crate) report: Option<Box<Report>>,
+    /// The file with the profile of a recorded command.
+    pub(crate) base: Option<OwnedFd>,
 }
 
 /// The connection, from the moment the command was asked for.
@@ -168,10 +170,12 @@ impl Conversation {
             FromOffice::Ended { record, report } => Ok(Some(Ending {
                 record,
                 report: Some(report),
+                base: fds.into_iter().next(),
             })),
             FromOffice::Exited { record } => Ok(Some(Ending {
                 record,
                 report: None,
+                base: None,
             })),
             FromOffice::Refused(problem) => Err(AttachError::Refused(problem)),
         }

@@ -92,6 +92,7 @@ fn request(args: Args, streams: Streams) -> api::attach::Run {
         timeout: args.timeout,
         workspace: args.workspace.is_some(),
         terminal: streams.window(),
+        record: false,
     }
 }
 

@@ -16,6 +16,7 @@ mod lint;
 mod list;
 mod matrix;
 mod purpose;
+mod record;
 mod show;
 mod simulate;
 
@@ -52,6 +53,8 @@ pub(crate) enum Command {
     /// Compare what was really called with what a profile permits
     Coverage(coverage::Args),
 
+    /// Run a command in a jail, count its system calls, and propose the smallest profile for it
+    Record(record::Args),
     /// Write a profile in the form of another program
     Export(export::Args),
     /// Make a profile of another program's
@@ -105,6 +108,7 @@ pub(crate) fn run(command: Command, sockets: &Sockets) -> Result<u8, Failure> {
         Command::Lint(args) => lint::run(&args).map_err(Failure::undecided),
 
         Command::Coverage(args) => coverage::run(&args),
+        Command::Record(args) => record::run(args, sockets).map_err(Failure::unrecorded),
         Command::Export(args) => export::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Attach(args) => attach::run(&args, sockets).map_err(Failure::undecided),

@@ -37,6 +37,12 @@ pub(crate) enum SeccompError {
     Coverage(#[from] seccomp::coverage::CoverageError),
     #[error(transparent)]
     Intake(#[from] IntakeError),
+    #[error("the daemon sent no profile with the record: see its log")]
+    NoBase,
+    #[error("the profile that came with the record: {source}")]
+    Base { source: std::io::Error },
+    #[error("nothing was recorded, though the command ended well: see the daemon's log")]
+    NoRecord,
     #[error("no filter can be made for this host's processor: name one with --arch")]
     NoArch,
     #[error("a program is made for one architecture: give --arch once")]

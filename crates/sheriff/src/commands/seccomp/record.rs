@@ -1,0 +1,291 @@
+//! `sheriff seccomp record`: runs a command in a jail that counts its system calls, and proposes the
+//! smallest profile for it.
+//!
+//! The profile that it is proposed against comes from the daemon with the record, in the words that
+//! the jail ran under: the files here may say something else by now.
+//!
+//! Not for: refused calls, which a recording never sees (`logs`).
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use api::attach::Hello;
+use api::recording::{BASE_BYTES_MAX, Base, Recording};
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use model::{ProfileName, Span};
+use seccomp::coverage::{Observed, Usage};
+use seccomp::proposal::{Proposal, propose};
+use seccomp::{Arch, Profile};
+
+use super::SeccompError;
+use crate::attach::{Attachment, Ending, Streams, reason};
+use crate::commands::words;
+use crate::deposit::{self, DepositError};
+use crate::failure::Failure;
+use crate::render;
+use crate::shelf::FilterError;
+use crate::sockets::Sockets;
+
+/// Names for the proposal when the one that was asked for is taken by a parent.
+const OTHER_NAMES: [&str; 2] = ["recorded", "recorded-again"];
+
+/// Options of `seccomp record`: those of `run` that make sense here, and where the proposal goes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Profile of the jail; the proposal extends its seccomp profile
+    #[arg(long, value_name = "NAME", default_value = "base")]
+    profile: ProfileName,
+    /// Folder that becomes the jail's workspace; opened with your own rights
+    #[arg(long, value_name = "DIR")]
+    workspace: Option<PathBuf>,
+    /// Allow a host beyond the profile
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = words::allow)]
+    allow: Vec<String>,
+    /// Allow a host and dial this address for it
+    #[arg(long, value_name = "HOST=ADDR:PORT", value_parser = words::connect)]
+    connect: Vec<String>,
+    /// Set an environment variable of the command
+    #[arg(long, value_name = "K=V", value_parser = OsStringValueParser::new().try_map(words::env))]
+    env: Vec<Vec<u8>>,
+    /// Override a limit of the profile
+    #[arg(long, value_name = "K=V", value_parser = words::limit)]
+    limit: Vec<String>,
+    /// End the jail after this time; what was counted until then is kept
+    #[arg(long, value_name = "TIME")]
+    timeout: Option<Span>,
+    /// Give the command a terminal
+    #[arg(short = 't', long)]
+    terminal: bool,
+    /// Name of the proposed profile
+    #[arg(long, value_name = "NEW", default_value = "recorded")]
+    name: ProfileName,
+    /// Write the proposal to this file instead of standard output
+    #[arg(short, long = "output", value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+/// Runs and records the command; its exit code is ours.
+pub(crate) fn run(args: Args, sockets: &Sockets) -> Result<u8, Failure> {
+    // What can fail without a jail fails before there is one.
+    let workspace = args
+        .workspace
+        .as_deref()
+        .map(sys::command::open_folder)
+        .transpose()
+        .map_err(Failure::Workspace)?;
+    args.output.as_deref().map(check_output).transpose()?;
+    let program = words::program(&args.command);
+    let streams = Streams::choose(args.terminal).map_err(crate::attach::AttachError::from)?;
+    let attachment = Attachment::open(sockets)?;
+    let (name, output) = (args.name.clone(), args.output.clone());
+    let hello = Hello::Run(Box::new(request(args, streams)));
+    let ending = attachment.follow(&hello, streams, workspace.as_ref().map(AsFd::as_fd))?;
+    if let Some(text) = reason(&ending.record, &program) {
+        render::note(&text);
+    }
+    let code = ending.record.code;
+    match write(ending, name, output.as_deref()) {
+        Err(failure) if code != 0 => {
+            render::failure(&failure);
+            Ok(code)
+        }
+        other => other.map(|()| code),
+    }
+}
+
+fn request(args: Args, streams: Streams) -> api::attach::Run {
+    api::attach::Run {
+        profile: args.profile,
+        argv: words::bytes(args.command),
+        env: args.env,
+        allow: args.allow,
+        connect: args.connect,
+        limits: args.limit,
+        timeout: args.timeout,
+        workspace: args.workspace.is_some(),
+        terminal: streams.window(),
+        record: true,
+    }
+}
+
+/// A long recording must not be lost to a slip in the file's name.
+fn check_output(path: &Path) -> Result<(), DepositError> {
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    let found = fs::metadata(folder.unwrap_or_else(|| Path::new(".")));
+    let error = |source| DepositError::Write {
+        path: path.to_owned(),
+        source,
+    };
+    if !found.map_err(error)?.is_dir() {
+        return Err(error(std::io::ErrorKind::NotADirectory.into()));
+    }
+    Ok(())
+}
+
+/// Makes the proposal and puts it where it should be.
+fn write(ending: Ending, name: ProfileName, output: Option<&Path>) -> Result<(), Failure> {
+    let code = ending.record.code;
+    let recorded = ending.report.and_then(|report| report.recorded);
+    let Some(recorded) = recorded else {
+        return without_record(code);
+    };
+    let base = read_base(ending.base.ok_or(SeccompError::NoBase)?)?;
+    let base = profile(base)?;
+    let arch = Arch::native().ok_or(SeccompError::NoArch)?;
+    let name = free_name(name, &base);
+    let made = propose(&base, &name, arch, &observed(&recorded));
+    deposit::text(output, &made.text)?;
+    remark(&made, &recorded, (&name, code));
+    Ok(())
+}
+
+/// A command that never ran, or was killed right away, has its own exit code to say so.
+fn without_record(code: u8) -> Result<(), Failure> {
+    if code == 0 {
+        return Err(SeccompError::NoRecord.into());
+    }
+    render::note("nothing was recorded: the command did not run, or not for a second");
+    Ok(())
+}
+
+fn read_base(file: OwnedFd) -> Result<Base, SeccompError> {
+    let error = |source| SeccompError::Base { source };
+    let small = sys::fds::require_small_memory_file(file.as_fd(), BASE_BYTES_MAX);
+    small.map_err(|source| error(source.errno.into()))?;
+    let mut text = Vec::new();
+    File::from(file).read_to_end(&mut text).map_err(error)?;
+    serde_json::from_slice(&text).map_err(|source| error(source.into()))
+}
+
+fn profile(base: Base) -> Result<Profile, SeccompError> {
+    let mut texts = base.texts.into_iter();
+    let own = texts.next().ok_or(SeccompError::NoBase)?;
+    let parents: Vec<_> = texts.collect();
+    let find = |name: &ProfileName| {
+        let found = parents.iter().find(|parent| parent.name == *name)?;
+        Some((found.file.clone(), found.text.clone()))
+    };
+    let profile = Profile::parse_with(&own.file, &own.text, &find);
+    Ok(profile.map_err(FilterError::from)?)
+}
+
+/// A profile can't extend one of its own name.
+fn free_name(wanted: ProfileName, base: &Profile) -> ProfileName {
+    let taken = |name: &ProfileName| base.lineage().iter().any(|origin| origin.name == *name);
+    let others = OTHER_NAMES.iter().filter_map(|name| name.parse().ok());
+    let free = std::iter::once(wanted.clone())
+        .chain(others)
+        .find(|name| !taken(name));
+    free.unwrap_or(wanted)
+}
+
+/// Arguments are not recorded: where they matter, the proposal keeps the parent's own conditions.
+fn observed(recorded: &Recording) -> Observed {
+    let usage = |count| Usage {
+        count,
+        samples: [([None; 6], count)].into(),
+        ..Usage::default()
+    };
+    let calls = recorded.calls.iter();
+    Observed {
+        calls: calls
+            .map(|call| (call.syscall.clone(), usage(call.count)))
+            .collect(),
+        ..Observed::default()
+    }
+}
+
+/// What a reader of the proposal should know.
+fn remark(made: &Proposal, recorded: &Recording, (name, code): (&ProfileName, u8)) {
+    render::note(&format!(
+        "{} different calls were seen; {name} keeps {} of {}",
+        recorded.calls.len(),
+        made.kept,
+        recorded.profile
+    ));
+    if recorded.odd > 0 {
+        let odd = recorded.odd;
+        render::note(&format!("{odd} calls have no name here, and are not in it"));
+    }
+    if code != 0 {
+        render::note(&format!(
+            "the command ended with {code}: it may have ended before it called all that it needs"
+        ));
+    }
+    render::note(
+        "refused calls are not seen while recording: run the command once without, and look at \
+         `sheriff logs` for denials",
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use api::recording::{BaseText, RecordedCall};
+
+    use super::*;
+
+    fn text(name: &str, text: &str) -> BaseText {
+        BaseText {
+            name: name.parse().unwrap(),
+            file: format!("{name}.toml"),
+            text: format!("version = 1\nname = \"{name}\"\ndescription = \"d\"\n{text}"),
+        }
+    }
+
+    fn base() -> Profile {
+        let agent = BaseText {
+            name: "agent".parse().unwrap(),
+            file: "elsewhere".to_owned(),
+            text: seccomp::shipped("agent").unwrap().to_owned(),
+        };
+        let own = text("own", "extends = \"agent\"\ndrop = [\"mq_open\"]");
+        profile(Base {
+            texts: vec![own, agent],
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn the_proposal_extends_the_profile_that_came_and_keeps_what_was_called() {
+        let call = RecordedCall {
+            syscall: "getppid".to_owned(),
+            number: 110,
+            count: 3,
+        };
+        let recorded = Recording {
+            profile: "own".parse().unwrap(),
+            calls: vec![call],
+            odd: 0,
+        };
+        let name = "new".parse().unwrap();
+        let made = propose(&base(), &name, Arch::X86_64, &observed(&recorded));
+        assert!(made.text.contains("extends = \"own\""), "{}", made.text);
+        assert!(made.text.contains("\"getppid\",") && made.text.contains("3 times"));
+        assert!(!made.text.contains("\"getuid\","));
+    }
+
+    #[test]
+    fn a_name_that_a_parent_has_gives_way_to_another() {
+        let free = |name: &str| free_name(name.parse().unwrap(), &base()).to_string();
+        assert_eq!(free("new"), "new");
+        assert_eq!(
+            (free("own"), free("agent")),
+            ("recorded".into(), "recorded".into())
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_no_small_memory_file_or_no_base_is_refused() {
+        let file = |bytes: &[u8]| sys::fds::memory_file(c"base", bytes).unwrap();
+        assert!(read_base(file(b"{\"texts\":[]}")).is_ok());
+        assert!(read_base(file(b"{}")).is_err());
+        assert!(read_base(File::open("/dev/null").unwrap().into()).is_err());
+        assert!(profile(Base { texts: Vec::new() }).is_err());
+    }
+}
