@@ -245,7 +245,14 @@ fn install(filter: &Filter) -> Result<Option<Refusals>, SysError> {
         let enforce = filter.enforce().program.clone();
         return Ok(Some(Refusals::new(listener, enforce)));
     }
-    sys::filter::install(&filter.enforce().instructions)?;
+    let enforce = &filter.enforce().instructions;
+    // Where people can't hear of denials from us, the host's log is the next best; a recording is
+    // somebody's own run, and must not fill it.
+    if filter.records() {
+        sys::filter::install(enforce)?;
+    } else {
+        sys::filter::install_audited(enforce)?;
+    }
     Ok(None)
 }
 

@@ -160,7 +160,7 @@ fn restrict_calls() -> Result<(), ConfineError> {
         jf: one.jf,
         k: one.k,
     });
-    sys::filter::install(&instructions.collect::<Vec<_>>())?;
+    sys::filter::install_audited(&instructions.collect::<Vec<_>>())?;
     Ok(())
 }
 

@@ -29,13 +29,22 @@ struct Program {
     instructions: *const Instruction,
 }
 
-/// Installs a program on the calling thread with `SECCOMP_FILTER_FLAG_LOG`, so that refusals reach
-/// the audit stream. `no_new_privs` must be set.
+/// Installs a program on the calling thread. `no_new_privs` must be set. Refusals stay between the
+/// kernel and the caller; deaths by the program reach the kernel's audit stream.
 ///
 /// # Errors
 /// `seccomp`'s: `EINVAL` for a program the kernel's checker refuses, `EACCES` without
 /// `no_new_privs`, `E2BIG` over [`INSTRUCTIONS_MAX`].
 pub fn install(instructions: &[Instruction]) -> Result<(), SysError> {
+    load(instructions, 0).map(drop)
+}
+
+/// Installs a program with `SECCOMP_FILTER_FLAG_LOG`: refusals reach the kernel's audit stream too.
+/// Each then costs some microseconds more, and whoever makes many can fill the host's log.
+///
+/// # Errors
+/// As for [`install`].
+pub fn install_audited(instructions: &[Instruction]) -> Result<(), SysError> {
     load(instructions, libc::SECCOMP_FILTER_FLAG_LOG).map(drop)
 }
 

@@ -62,9 +62,8 @@ pub struct Waiting {
 /// `no_new_privs` must be set. The caller is under the program too: a call of its own that waits, waits for ever, so
 /// the program must let it call `ioctl` with [`Listener`]'s requests.
 ///
-/// Unlike with [`crate::filter::install`], errors do not go to the kernel's audit stream: whoever
-/// listens hears of them, at a pace of its own choice, and the host's log can't be flooded. Deaths by
-/// the program do, as always.
+/// Errors do not go to the kernel's audit stream: whoever listens hears of them, at a pace of its own
+/// choice. Deaths by the program do, as always.
 ///
 /// # Errors
 /// As for [`crate::filter::install`]; `EBUSY` when a program above already has a listener: a chain of

@@ -71,7 +71,7 @@ pub(crate) fn measure(context: &Context) -> Result<Chapter, Error> {
 fn notes(left_out: usize) -> Vec<String> {
     [
         "Each install is the seccomp(2) call alone, in a new process; costs of calls are the median over processes.",
-        "Calls: getppid (allowed), TCGETS of /dev/null and the query of personality (examined), unshare of nothing (denied; the kernel logs that, which is most of its cost).",
+        "Calls: getppid (allowed), TCGETS of /dev/null and the query of personality (examined), unshare of nothing (denied).",
         "The comparison is of agent without the calls for which seccompiler would need more than 48 rules each (see below how many); the others have no ENOSYS for unknown numbers and no guard against a second ABI.",
     ]
     .map(str::to_owned)
