@@ -386,7 +386,8 @@ while True: call(GETPPID)",
 #[test]
 fn init_passes_signals_on_and_refuses_a_further_program_during_a_flood() {
     in_a_yard(|yard| {
-        let text = script("print('up', flush=True)\nwhile True: call(GETPPID)");
+        // One call before the word, so that there is something to find however soon the signal comes.
+        let text = script("call(GETPPID)\nprint('up', flush=True)\nwhile True: call(GETPPID)");
         let (mut jail, mut output) = start(yard, filter("agent", true), &["python3", "-c", &text]);
         output.read_exact(&mut [0; 3]).unwrap();
         let (stdio, _pipe) = captured();
