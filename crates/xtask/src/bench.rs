@@ -11,7 +11,7 @@ mod drive;
 mod figure;
 mod filter;
 mod forward;
-mod kept;
+pub(crate) mod kept;
 mod launch;
 mod memory;
 mod product;

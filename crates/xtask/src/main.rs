@@ -11,6 +11,7 @@ mod release;
 mod step;
 mod test;
 mod tree;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -36,6 +37,8 @@ enum Chore {
     Build,
     /// Build release binaries and measure them beside bwrap, runc, squid and tinyproxy.
     Bench(bench::Args),
+    /// Run the privileged suite in a virtual machine with another kernel and cgroup v2 alone.
+    Vm(vm::Args),
     /// The client of the proxy measurements, in a jail and on the host.
     #[command(hide = true)]
     BenchClient {
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Chore::Demo => demo::run(),
         Chore::Build => release::run(),
         Chore::Bench(args) => bench::run(&args),
+        Chore::Vm(args) => vm::run(&args),
         Chore::BenchClient { task } => bench::run_client(task),
         Chore::DemoAsRoot => demo::run_as_root(),
         Chore::Probe => probe::run(),
