@@ -182,7 +182,7 @@ fn child(
     let installed = sys::privileges::set_no_new_privs().is_ok()
         && programs
             .iter()
-            .all(|program| sys::filter::install(program).is_ok());
+            .all(|program| sys::filter::install_audited(program).is_ok());
     for ((number, arguments), answer) in calls.iter().zip(answers.iter_mut()) {
         *answer = if installed {
             attempt(*number, *arguments)
@@ -332,7 +332,7 @@ fn a_recorder_hears_of_what_is_permitted_and_what_is_refused_stays_refused_unhea
         // It stays open, as to close it would be one more call to hear of.
         let ready = socket.as_ref().is_ok_and(|socket| {
             sys::privileges::set_no_new_privs().is_ok()
-                && sys::filter::install(&enforce).is_ok()
+                && sys::filter::install_audited(&enforce).is_ok()
                 && install_and_hand_over(&record, socket.as_fd()).is_ok()
         });
         let wrong = turns.iter().filter(|(call, expected)| {
@@ -385,7 +385,8 @@ fn end_of(program: Option<&[Instruction]>, call: impl FnOnce()) -> Option<i32> {
     assert!(pid >= 0, "fork");
     if pid == 0 {
         let ready = program.is_none_or(|program| {
-            sys::privileges::set_no_new_privs().is_ok() && sys::filter::install(program).is_ok()
+            sys::privileges::set_no_new_privs().is_ok()
+                && sys::filter::install_audited(program).is_ok()
         });
         if ready {
             call();
