@@ -391,14 +391,18 @@ fn first_icmp_type(cell: &Cell) -> u8 {
     inside(cell, || {
         let (kind, icmp) = (SockType::Raw, SockProtocol::Icmp);
         let fd = socket(AddressFamily::Inet, kind, SockFlag::SOCK_CLOEXEC, icmp).unwrap();
-        setsockopt(&fd, sockopt::ReceiveTimeout, &TimeVal::new(10, 0)).unwrap();
+        setsockopt(&fd, sockopt::ReceiveTimeout, &TimeVal::new(0, 200_000)).unwrap();
         let to = SockaddrIn::from(SocketAddrV4::new(SOMEWHERE, 0));
         let echo = [8, 0, 0xf7, 0xff, 0, 0, 0, 0];
         sendto(fd.as_raw_fd(), &echo, &to, MsgFlags::empty()).unwrap();
         let datagram = UdpSocket::bind("0.0.0.0:0").unwrap();
-        datagram.send_to(b"?", (SOMEWHERE, 9)).unwrap();
         let mut packet = [0; 256];
-        recv(fd.as_raw_fd(), &mut packet, MsgFlags::empty()).unwrap();
+        // The kernel drops a refusal when it is busy with another on the same processor.
+        let heard = (0..50).any(|_| {
+            datagram.send_to(b"?", (SOMEWHERE, 9)).unwrap_or(0);
+            recv(fd.as_raw_fd(), &mut packet, MsgFlags::empty()).is_ok()
+        });
+        assert!(heard, "nothing comes back");
         packet[20]
     })
 }
