@@ -29,9 +29,11 @@ const HANDING_OVER: &str = "sendmsg";
 pub enum CompileError {
     /// The kernel would refuse the program.
     #[error(
-        "profile {profile} needs {instructions} instructions on {arch}, the kernel takes {INSTRUCTIONS_MAX}"
+        "{file}: profile {profile} needs {instructions} instructions on {arch}, the kernel takes {INSTRUCTIONS_MAX}"
     )]
     TooLong {
+        /// The profile's file, as the caller named it.
+        file: String,
         /// Name of the profile.
         profile: String,
         /// Architecture it was compiled for.
@@ -73,6 +75,7 @@ pub fn compile_for(
     let instructions = writer.assembler.finish();
     if instructions.len() > INSTRUCTIONS_MAX {
         return Err(CompileError::TooLong {
+            file: profile.file().to_owned(),
             profile: profile.name().to_string(),
             arch,
             instructions: instructions.len(),

@@ -65,6 +65,8 @@ pub struct Decision {
     pub action: Action,
     /// Why.
     pub ground: Ground,
+    /// Whether the refusal is no event: `quiet` in the profile.
+    pub quiet: bool,
     /// The rule that decides, where one does.
     pub rule: Option<Rule>,
 }
@@ -187,8 +189,19 @@ impl Origin {
         Decision {
             action: self.action,
             ground: self.ground,
+            quiet: self.is_quiet(profile),
             rule: self.rule(profile, call),
         }
+    }
+
+    /// Whether nobody hears of the refusal: the rule says so, or no known kernel has the call.
+    pub(crate) fn is_quiet(self, profile: &Profile) -> bool {
+        let rule = match (self.denial(profile), self.allowance(profile)) {
+            (Some(denial), _) => denial.is_quiet(),
+            (None, Some(allowance)) => allowance.is_quiet(),
+            (None, None) => self.ground == Ground::Unknown,
+        };
+        rule && matches!(self.action, Action::Errno(_))
     }
 
     fn rule(self, profile: &Profile, call: &str) -> Option<Rule> {
@@ -277,6 +290,13 @@ fn line_of(calls: &[Mention], call: &str) -> usize {
     named
         .or_else(|| calls.first())
         .map_or(0, |mention| mention.line)
+}
+
+impl Decision {
+    /// What follows the action in texts.
+    pub(crate) const fn quietly(&self) -> &'static str {
+        if self.quiet { " (quiet)" } else { "" }
+    }
 }
 
 impl std::fmt::Display for Ground {

@@ -2,11 +2,11 @@
 //!
 //! Not for: differences in wording alone, nor for the texts of the files.
 
+mod groups;
 mod render;
 
 use serde::Serialize;
 
-use crate::action::Action;
 use crate::arch::{Arch, X32_BIT};
 use crate::classes::{Point, Space, TooManyClasses};
 use crate::condition::ARGUMENTS;
@@ -15,6 +15,8 @@ use crate::decision::{self, Decision, Origin, as_text};
 use crate::profile::Profile;
 use crate::regions;
 use crate::syscalls;
+
+pub use groups::GroupChange;
 
 /// All differences between two profiles.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -28,6 +30,8 @@ pub struct Difference {
     /// One entry for each call that differs, by name; architectures that differ in the same way
     /// share one.
     pub changes: Vec<Change>,
+    /// What profiles that extend these may switch on, where that differs; by name.
+    pub groups: Vec<GroupChange>,
 }
 
 /// How much a comparison covered.
@@ -87,6 +91,10 @@ pub enum Direction {
     Narrower,
     /// Both permit or both refuse, in another manner.
     Otherwise,
+    /// Both refuse alike; of the first one's refusals there are events, of the second one's none.
+    Quieter,
+    /// Both refuse alike; the second one's refusals are events, the first one's are not.
+    Louder,
 }
 
 /// Compares two profiles on both architectures.
@@ -114,6 +122,7 @@ pub fn diff(left: &Profile, right: &Profile) -> Result<Difference, TooManyClasse
         right: right.name().to_string(),
         compared,
         changes,
+        groups: groups::compare(left, right),
     })
 }
 
@@ -176,7 +185,7 @@ impl Pair<'_> {
         };
         points.retain(|point| {
             let [left, right] = both(point);
-            left.action != right.action
+            left.action != right.action || left.is_quiet(self.left) != right.is_quiet(self.right)
         });
         if points.is_empty() {
             return Ok(None);
@@ -193,10 +202,12 @@ impl Pair<'_> {
 
     fn case(self, space: &Space<'_>, [left, right]: [Origin; 2], points: &[Point]) -> Case {
         let first = points.first().map(Vec::as_slice).unwrap_or_default();
+        let left = left.told(self.left, space.call);
+        let right = right.told(self.right, space.call);
         Case {
-            direction: direction(left.action, right.action),
-            left: left.told(self.left, space.call),
-            right: right.told(self.right, space.call),
+            direction: direction(&left, &right),
+            left,
+            right,
             when: regions::words(space, points),
             example: space.arguments(first),
         }
@@ -211,7 +222,7 @@ impl Pair<'_> {
             return None;
         }
         let case = Case {
-            direction: direction(left.action, right.action),
+            direction: direction(&left, &right),
             when: Vec::new(),
             example: data.arguments,
             left,
@@ -235,15 +246,23 @@ impl Pair<'_> {
     }
 }
 
-const fn direction(left: Action, right: Action) -> Direction {
-    match (left.permits(), right.permits()) {
+fn direction(left: &Decision, right: &Decision) -> Direction {
+    match (left.action.permits(), right.action.permits()) {
         (false, true) => Direction::Wider,
         (true, false) => Direction::Narrower,
-        _ => Direction::Otherwise,
+        _ if left.action != right.action => Direction::Otherwise,
+        _ if right.quiet => Direction::Quieter,
+        _ => Direction::Louder,
     }
 }
 
 impl Difference {
+    /// Whether there is any difference.
+    #[must_use]
+    pub const fn is_none(&self) -> bool {
+        self.changes.is_empty() && self.groups.is_empty()
+    }
+
     /// Whether the second profile permits anything that the first refuses.
     #[must_use]
     pub fn widens(&self) -> bool {

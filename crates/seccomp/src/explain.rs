@@ -84,6 +84,8 @@ pub struct Group {
     pub when: Vec<String>,
     /// The error when no alternative of an allowance holds.
     pub otherwise: Option<String>,
+    /// Whether its refusals are no events.
+    pub quiet: bool,
     /// Name of the optional group.
     pub optional: Option<String>,
     /// Vulnerabilities that it keeps out of reach.
@@ -178,6 +180,7 @@ fn allowance(rule: &Allowance, effect: Effect) -> Group {
         only_on: only_on(rule.arches()),
         when: when.unwrap_or_default(),
         otherwise: rule.guard().map(|guard| guard.otherwise().to_string()),
+        quiet: rule.is_quiet(),
         optional: rule.group().map(str::to_owned),
         cves: Vec::new(),
         file: rule.file().to_owned(),
@@ -195,6 +198,7 @@ fn denial(profile: &Profile, rule: &Denial) -> Group {
         only_on: only_on(rule.arches()),
         when: prose::alternatives(first.name, rule.when()),
         otherwise: None,
+        quiet: rule.is_quiet(),
         optional: None,
         cves: decision::vulnerabilities(profile, rule),
         file: rule.file().to_owned(),

@@ -90,6 +90,13 @@ impl Profile {
         &self.name
     }
 
+    /// The file that the profile itself stands in, as the caller named it.
+    #[must_use]
+    pub fn file(&self) -> &str {
+        let own = self.lineage.first();
+        own.map_or("", |origin| &origin.file)
+    }
+
     /// What the profile is meant for.
     #[must_use]
     pub fn description(&self) -> &str {

@@ -246,6 +246,9 @@ fn refuses_a_program_longer_than_the_kernel_takes() {
         matches!(result, Err(CompileError::TooLong { instructions, .. }) if instructions > INSTRUCTIONS_MAX),
         "{result:?}"
     );
+    let told = result.unwrap_err().to_string();
+    assert!(told.starts_with(profile.file()), "{told}");
+    assert!(!profile.file().is_empty());
 }
 
 #[test]

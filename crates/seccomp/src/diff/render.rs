@@ -17,23 +17,47 @@ impl fmt::Display for Difference {
             "{} and {}: {} calls in {} classes of arguments compared, and {} numbers and entries without a name",
             self.left, self.right, compared.calls, compared.classes, compared.others
         )?;
-        if self.changes.is_empty() {
+        if self.is_none() {
             return writeln!(f, "no difference");
         }
         let sections = [
             (Direction::Wider, "permits what", "refuses"),
             (Direction::Narrower, "refuses what", "permits"),
             (Direction::Otherwise, "answers otherwise than", ""),
+            (Direction::Quieter, "does not report refusals that", "does"),
+            (Direction::Louder, "reports refusals that", "does not"),
         ];
         for (direction, verb, other) in sections {
             let title = format!("{} {verb} {} {other}", self.right, self.left);
             self.section(f, direction, title.trim_end())?;
         }
-        Ok(())
+        self.groups(f)
     }
 }
 
 impl Difference {
+    fn groups(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.groups.is_empty() {
+            return Ok(());
+        }
+        writeln!(
+            f,
+            "\n== optional groups, off unless a profile enables them =="
+        )?;
+        for change in &self.groups {
+            writeln!(f, "{}", change.group)?;
+            let only = [(&self.left, &change.left), (&self.right, &change.right)];
+            for (name, calls) in only.iter().filter(|(_, calls)| !calls.is_empty()) {
+                writeln!(f, "    only {name} offers {}", calls.join(", "))?;
+            }
+            if !change.otherwise.is_empty() {
+                let calls = change.otherwise.join(", ");
+                writeln!(f, "    for other arguments: {calls}")?;
+            }
+        }
+        Ok(())
+    }
+
     fn section(
         &self,
         f: &mut fmt::Formatter<'_>,
@@ -88,12 +112,13 @@ fn is_alike(one: &Case, other: &Case) -> bool {
                     .as_ref()
                     .map(|rule| (rule.file.clone(), rule.why.clone()))
             };
-            one.action == other.action && one.ground == other.ground && text(one) == text(other)
+            let told = |decision: &Decision| (decision.action, decision.ground, decision.quiet);
+            told(one) == told(other) && text(one) == text(other)
         })
 }
 
 fn side(f: &mut fmt::Formatter<'_>, name: &str, decision: &Decision) -> fmt::Result {
-    write!(f, "    {name}: {}, ", decision.action)?;
+    write!(f, "    {name}: {}{}, ", decision.action, decision.quietly())?;
     let Some(rule) = &decision.rule else {
         return writeln!(f, "as {}", decision.ground);
     };

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 
 use super::*;
+use crate::action::Action;
 use crate::classes::tests::{condition, value};
 use crate::condition::{Condition, Test, Width};
 use crate::embedded;
@@ -24,10 +25,11 @@ fn allow(call: &str, more: &str) -> String {
 }
 
 fn socket(family: &str) -> String {
-    allow(
-        "socket",
-        &format!("when = [[{{ arg = 0, width = 32, {family} }}]]\notherwise = \"EPERM\""),
-    )
+    allow("socket", &socket_guard(family))
+}
+
+fn socket_guard(family: &str) -> String {
+    format!("when = [[{{ arg = 0, width = 32, {family} }}]]\notherwise = \"EPERM\"")
 }
 
 fn change<'a>(difference: &'a Difference, call: &str) -> Option<&'a Change> {
@@ -39,7 +41,7 @@ fn a_profile_does_not_differ_from_itself_and_all_of_it_is_compared() {
     for name in embedded::names() {
         let profile = Profile::parse(name, embedded::shipped(name).unwrap()).unwrap();
         let difference = diff(&profile, &profile.clone()).unwrap();
-        assert_eq!(difference.changes, []);
+        assert!(difference.is_none());
         let calls: usize = Arch::ALL
             .iter()
             .map(|arch| syscalls::calls(*arch).count())
@@ -145,6 +147,57 @@ fn refuses_to_answer_in_part_when_there_are_too_many_classes() {
     };
     assert_eq!(diff(&rule(14), &rule(3)).unwrap_err().call, "read");
     assert!(diff(&rule(8), &rule(3)).is_ok());
+}
+
+#[test]
+fn a_refusal_that_is_no_event_any_more_is_a_difference() {
+    let agent = embedded::shipped("agent").unwrap();
+    let bpf = "calls = [\"bpf\", \"perf_event_open\", \"userfaultfd\"]\n";
+    assert!(agent.contains(bpf));
+    let silenced = agent.replace(bpf, &format!("{bpf}quiet = true\n"));
+    let [loud, silent] = [agent, &silenced].map(|text| Profile::parse("agent.toml", text).unwrap());
+    for (left, right, direction, words) in [
+        (&loud, &silent, Direction::Quieter, "EPERM (quiet)"),
+        (&silent, &loud, Direction::Louder, "reports refusals"),
+    ] {
+        let difference = diff(left, right).unwrap();
+        let calls: Vec<&str> = difference.changes.iter().map(|one| &*one.call).collect();
+        assert_eq!(calls, ["bpf", "perf_event_open", "userfaultfd"]);
+        let case = &change(&difference, "bpf").unwrap().cases[0];
+        assert_eq!(case.direction, direction);
+        assert!(!difference.is_none() && !difference.widens());
+        assert!(difference.to_string().contains(words), "{difference}");
+    }
+}
+
+#[test]
+fn what_other_profiles_may_enable_is_a_difference_though_it_is_off() {
+    let offer = |group: &str, call: &str, more: &str| {
+        allow(call, more).replacen("\ncalls", &format!("\noptional = \"{group}\"\ncalls"), 1)
+    };
+    let guarded = |family: &str| offer("a", "socket", &socket_guard(family));
+    let left = read(&(guarded("in = [1]") + &offer("a", "tee", "")));
+    let right = read(&(guarded("in = [2]") + &offer("b", "mount", "")));
+    let difference = diff(&left, &right).unwrap();
+    assert_eq!(difference.changes, []);
+    assert!(!difference.is_none());
+    let group = |group: &str, left, right, otherwise| GroupChange {
+        group: group.to_owned(),
+        left,
+        right,
+        otherwise,
+    };
+    assert_eq!(
+        difference.groups,
+        [
+            group("a", vec!["tee"], vec![], vec!["socket"]),
+            group("b", vec![], vec!["mount"], vec![]),
+        ]
+    );
+    let text = difference.to_string();
+    assert!(text.contains("b\n    only made offers mount\n"), "{text}");
+    assert!(text.contains("    for other arguments: socket\n"), "{text}");
+    assert!(diff(&left, &left.clone()).unwrap().is_none());
 }
 
 const CALLS: [&str; 4] = ["read", "socket", "open", "clone"];

@@ -72,6 +72,12 @@ impl fmt::Display for Group {
         if let Some(errno) = &self.otherwise {
             writeln!(f, "    otherwise {errno}")?;
         }
+        if self.quiet {
+            writeln!(
+                f,
+                "    quiet: programs expect the refusal, so it is no event"
+            )?;
+        }
         writeln!(f, "    {} ({}:{})", self.why, self.file, self.line)?;
         self.cves
             .iter()
@@ -107,7 +113,8 @@ impl fmt::Display for CallExplanation {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let decision = &self.decision;
-        writeln!(f, "{}: {}", decision.action, decision.ground)?;
+        let quietly = decision.quietly();
+        writeln!(f, "{}{quietly}: {}", decision.action, decision.ground)?;
         alternatives(f, &self.when)?;
         if let Some(because) = &self.because {
             writeln!(f, "    because {because}")?;

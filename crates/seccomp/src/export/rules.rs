@@ -22,6 +22,9 @@ const REMOTE: u64 = 0xFFFF;
 /// Most combinations of argument classes that are judged for one call.
 const CASES_MAX: usize = 1 << 16;
 
+/// Most rules that one call is split into before some of them are left out: each takes memory.
+const SPLIT_MAX: usize = 1 << 16;
+
 /// Arguments within these blocks, at most one an argument, and their answer.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rule {
@@ -48,7 +51,8 @@ pub(super) fn rules(
     let examined = examined(&conditions);
     let tree = judge.tree(&examined, [0; ARGUMENTS]).ok_or(too_many)?;
     let mut rules = Vec::new();
-    tree.flatten(&mut Vec::new(), &mut rules);
+    tree.flatten(&mut Vec::new(), &mut rules)
+        .ok_or(ExportError::TooManyRules { call })?;
     thinned(rules, call, divergences)
 }
 
@@ -162,10 +166,11 @@ impl Judge<'_> {
 }
 
 impl Tree {
-    /// A rule for each path to an answer that is not the default.
-    fn flatten(&self, path: &mut Vec<(usize, Cube)>, rules: &mut Vec<Rule>) {
+    /// A rule for each path to an answer that is not the default; `None` when they get too many.
+    fn flatten(&self, path: &mut Vec<(usize, Cube)>, rules: &mut Vec<Rule>) -> Option<()> {
         match self {
             Self::Answer(action) if *action == DEFAULT => {}
+            Self::Answer(_) if rules.len() == SPLIT_MAX => return None,
             Self::Answer(action) => rules.push(Rule {
                 action: *action,
                 args: path.clone(),
@@ -174,11 +179,12 @@ impl Tree {
                 for (cubes, below) in branches {
                     for cube in cubes {
                         path.push((*argument, *cube));
-                        below.flatten(path, rules);
+                        below.flatten(path, rules)?;
                         path.pop();
                     }
                 }
             }
         }
+        Some(())
     }
 }

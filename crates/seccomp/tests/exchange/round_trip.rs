@@ -208,3 +208,28 @@ fn raw_programs_hold_the_hashed_instructions() {
     assert!(text.contains(&program.hash()));
     assert_eq!(text.matches("\t{ 0x").count(), program.instructions().len());
 }
+
+#[test]
+fn a_call_that_would_split_into_rules_without_end_is_refused_at_once() {
+    let values: Vec<String> = (1..=60_u64)
+        .map(|n| (n * 0x1234_5677).to_string())
+        .collect();
+    let profile = |arguments: usize| {
+        let condition = |index: usize| {
+            let values = values.join(", ");
+            format!("{{ arg = {index}, width = 64, in = [{values}] }}")
+        };
+        let all: Vec<String> = (0..arguments).map(condition).collect();
+        let text = format!(
+            "version = 1\nname = \"made\"\ndescription = \"d\"\n[[allow]]\nwhy = \"w\"\n\
+             calls = [\"read\"]\nwhen = [[{}]]\notherwise = \"EPERM\"\n",
+            all.join(", ")
+        );
+        parsed(&text)
+    };
+    let refused = export::oci(&profile(6), &[Arch::X86_64]).unwrap_err();
+    assert_eq!(refused, export::ExportError::TooManyRules { call: "read" });
+    // One argument's blocks are few, and an error in their place is told.
+    let made = export::oci(&profile(1), &[Arch::X86_64]).unwrap();
+    assert!(made.text.contains("\"read\""));
+}

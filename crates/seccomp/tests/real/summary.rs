@@ -54,6 +54,8 @@ fn told(case: &Case) -> String {
         Direction::Narrower => format!("{}:", case.right.action),
         Direction::Wider => "allowed:".to_owned(),
         Direction::Otherwise => format!("{} for {}:", case.right.action, case.left.action),
+        // Whether a refusal is an event is a matter of our own that no other format knows.
+        Direction::Quieter | Direction::Louder => format!("{}:", case.right.action),
     }
 }
 

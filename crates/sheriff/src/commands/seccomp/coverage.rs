@@ -80,9 +80,24 @@ fn observed(args: &Args, arch: Arch) -> Result<Observed, Failure> {
         observed.merge(traced);
     }
     if let Some(dir) = &args.audit {
-        denied(dir, args.session.as_ref(), &mut observed)?;
+        let mut refused = Observed::default();
+        denied(dir, args.session.as_ref(), &mut refused)?;
+        remark_on_log(args, &refused);
+        observed.merge(refused);
     }
     Ok(observed)
+}
+
+/// What an audit log alone can't tell.
+fn remark_on_log(args: &Args, refused: &Observed) {
+    if let Some(session) = args.session.as_ref().filter(|_| refused.calls.is_empty()) {
+        render::note(&format!(
+            "the audit log has no refused call of session {session}"
+        ));
+    }
+    if args.strace.is_empty() {
+        render::note("the audit log has refused calls only: add --strace for what took place");
+    }
 }
 
 fn traced(path: &Path, arch: Arch) -> Result<Observed, SeccompError> {

@@ -43,5 +43,5 @@ pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
         output.text(&difference.to_string())?;
     }
     output.finish()?;
-    Ok(u8::from(!difference.changes.is_empty()))
+    Ok(u8::from(!difference.is_none()))
 }

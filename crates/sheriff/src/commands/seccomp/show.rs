@@ -52,5 +52,5 @@ fn says_the_same(text: &str, profile: &Profile) -> bool {
     let Ok(again) = Profile::parse("", text) else {
         return false;
     };
-    diff(profile, &again).is_ok_and(|difference| difference.changes.is_empty())
+    diff(profile, &again).is_ok_and(|difference| difference.is_none())
 }

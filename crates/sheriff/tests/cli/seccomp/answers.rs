@@ -127,6 +127,32 @@ fn explain_lists_the_vulnerabilities_since_a_time_newest_first() {
 }
 
 #[test]
+fn diff_is_1_for_refusals_that_nobody_hears_of_any_more_and_for_what_may_be_enabled() {
+    let folder = folder();
+    let shipped = seccomp::shipped("agent").unwrap();
+    for (from, to, words) in [
+        (
+            "quiet = true\n",
+            "",
+            "== reported.toml reports refusals that",
+        ),
+        (
+            "optional = \"wine\"",
+            "optional = \"w16\"",
+            "only reported.toml offers modify_ldt",
+        ),
+    ] {
+        let changed = folder.path().join("reported.toml");
+        fs::write(&changed, shipped.replace(from, to)).unwrap();
+        let changed = changed.to_str().unwrap();
+        let output = seccomp(folder.path(), &["diff", "agent", changed]);
+        assert_eq!(output.status.code(), Some(1));
+        let text = stdout(&output).replace(changed, "reported.toml");
+        assert!(text.contains(words), "{text}");
+    }
+}
+
+#[test]
 fn diff_is_0_for_profiles_that_decide_alike_and_1_for_others() {
     let folder = folder();
     let same = seccomp(folder.path(), &["diff", "agent", "agent"]);

@@ -162,4 +162,13 @@ fn coverage_reads_denials_from_the_audit_log() {
     let other = ["--session", "s-0000000000000002"];
     let coverage = parsed(folder.path(), &[&args[..], &other].concat());
     assert_eq!(coverage["used"], json!([]));
+    // A log of refusals says nothing of what took place, and a reader is told so.
+    let said = |more: &[&str]| stderr(&seccomp(folder.path(), &[&args[..], more].concat()));
+    assert!(said(&[]).contains("refused calls only"));
+    assert!(!said(&[]).contains("no refused call of session"));
+    assert!(said(&other).contains("no refused call of session s-0000000000000002"));
+    let trace = folder.path().join("trace");
+    fs::write(&trace, TRACE).unwrap();
+    let both = said(&["--arch", "x86_64", "--strace", trace.to_str().unwrap()]);
+    assert_eq!(both, "");
 }
