@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 use testkit::{Http, Response};
 
-use crate::harness::{Daemon, Jail, Outcome};
+use crate::harness::{Daemon, Jail, Outcome, eventually};
 
 /// The whole text of a log's segments.
 fn text_of(folder: &Path) -> String {
@@ -159,4 +159,47 @@ fn verification_passes_for_the_log_and_fails_for_every_kind_of_change() {
         twice.collect()
     });
     assert_eq!((edit, cut, insertion), (1, 1, 1));
+}
+
+#[test]
+fn the_end_of_the_log_can_not_be_cut_off_unnoticed_while_the_daemon_runs() {
+    let daemon = Daemon::standing();
+    let site = Http::plain(|_| Response::ok("ok"));
+    let outcome = session_with_traffic(&daemon, &site);
+    let folder = daemon.audit().display().to_string();
+    eventually("the newest entries are sealed", || {
+        let report = daemon.json(&["audit", "verify", "--json", "--dir", &folder]);
+        (report["unsealed"] == 0).then_some(())
+    });
+    let tampered = tempfile::tempdir().unwrap();
+    copy(&daemon.audit(), tampered.path());
+    let verify = ["audit", "verify", "--dir"];
+    let path = tampered.path().display().to_string();
+    daemon.sheriff(&[&verify[..], &[&path]].concat()).ok();
+    for entry in fs::read_dir(tampered.path()).unwrap() {
+        let segment = entry.unwrap().path();
+        let text = fs::read_to_string(&segment).unwrap_or_default();
+        let end = text
+            .lines()
+            .position(|line| line.contains("session.ended") && line.contains(outcome.session()));
+        if let Some(end) = end {
+            let kept = text.lines().take(end).map(|line| format!("{line}\n"));
+            fs::write(&segment, kept.collect::<String>()).unwrap();
+        }
+    }
+    let cut = daemon.sheriff(&[&verify[..], &[&path]].concat());
+    assert_eq!(cut.code, 1, "{cut}");
+}
+
+#[test]
+fn logs_of_a_session_that_never_was_are_an_error_and_not_silence() {
+    let daemon = Daemon::shared();
+    let nobody = daemon.sheriff(&["logs", "s-0000000000000000"]);
+    assert_eq!(nobody.code, 1, "{nobody}");
+    assert!(
+        nobody.complaint().contains("s-0000000000000000"),
+        "{nobody}"
+    );
+    let outcome = Jail::on(daemon).shell("true").ok();
+    daemon.sheriff(&["logs", outcome.session()]).ok();
 }

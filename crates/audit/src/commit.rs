@@ -72,6 +72,14 @@ impl Commit {
         self.change(Tail::checkpoint)
     }
 
+    /// A checkpoint, if anything was appended since the last one.
+    pub(crate) fn seal(&self) -> Result<Option<Receipt>, LogError> {
+        if self.open()?.tail.chain.unsealed == 0 {
+            return Ok(None);
+        }
+        self.checkpoint().map(Some)
+    }
+
     /// Returns once everything written so far is on disk, the signed head included.
     pub(crate) fn flush(&self) -> Result<(), LogError> {
         let inner = self.open()?;

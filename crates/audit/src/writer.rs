@@ -89,7 +89,16 @@ impl Log {
         self.commit.append(event, &draft)
     }
 
-    /// Appends a checkpoint now, for example on a timer when little happens.
+    /// Appends a checkpoint if entries stand behind the last one. Called on a timer, it bounds by time
+    /// what can be cut off unnoticed when little happens.
+    ///
+    /// # Errors
+    /// As for [`Log::append`].
+    pub fn seal(&self) -> Result<Option<Receipt>, LogError> {
+        self.commit.seal()
+    }
+
+    /// Appends a checkpoint now.
     ///
     /// # Errors
     /// As for [`Log::append`].

@@ -24,6 +24,10 @@ pub const LAUNCHES_MAX: usize = 32;
 /// of this long.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 
+/// How often the log's newest entries are sealed by a signed checkpoint: what can be cut off its end
+/// unnoticed, by one who can write the files but has not the key, is no older than this.
+const SEAL_EVERY: Duration = Duration::from_secs(5);
+
 /// Opens a session's gateway socket to its jail.
 pub trait Door: Send + Sync {
     /// Serves `listener` until the session's servers are stopped.
@@ -83,6 +87,14 @@ impl Office {
         office.parts.group.spawn("saver", async move {
             tokio::select! {
                 () = saver.save_changes() => {}
+                () = stop.requested() => {}
+            }
+        });
+        let recorder = office.parts.recorder.clone();
+        let stop = office.parts.group.stop();
+        office.parts.group.spawn("sealer", async move {
+            tokio::select! {
+                () = seal_often(&recorder) => {}
                 () = stop.requested() => {}
             }
         });
@@ -188,6 +200,15 @@ impl Office {
                     self.save(session);
                 }
             }
+        }
+    }
+}
+
+async fn seal_often(recorder: &Recorder) {
+    loop {
+        tokio::time::sleep(SEAL_EVERY).await;
+        if let Err(error) = recorder.seal().await {
+            tracing::error!(%error, "the audit log is not sealed");
         }
     }
 }

@@ -29,9 +29,28 @@ impl Recorder {
         if !self.waits {
             return self.log.append(&event);
         }
+        self.elsewhere(move |log| log.append(&event)).await
+    }
+
+    /// Seals what stands behind the log's last checkpoint, and waits until that is on disk.
+    ///
+    /// # Errors
+    /// The log's.
+    pub async fn seal(&self) -> Result<(), LogError> {
+        self.elsewhere(|log| match log.seal()? {
+            Some(_checkpoint) => log.flush(),
+            None => Ok(()),
+        })
+        .await
+    }
+
+    async fn elsewhere<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Log) -> Result<T, LogError> + Send + 'static,
+    ) -> Result<T, LogError> {
         let log = Arc::clone(&self.log);
-        let appended = tokio::task::spawn_blocking(move || log.append(&event)).await;
-        appended.unwrap_or_else(|error| {
+        let done = tokio::task::spawn_blocking(move || work(&log)).await;
+        done.unwrap_or_else(|error| {
             Err(LogError::Broken {
                 cause: error.to_string(),
             })

@@ -138,6 +138,21 @@ fn continues_seq_hashes_and_totals_over_restarts() {
 }
 
 #[test]
+fn seals_what_stands_behind_the_last_checkpoint_and_nothing_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    log.append(&alert("one")).unwrap();
+    log.flush().unwrap();
+    assert!(assert_intact(dir.path()).unsealed > 0);
+    let sealed = log.seal().unwrap().unwrap();
+    log.flush().unwrap();
+    let report = assert_intact(dir.path());
+    assert_eq!((report.unsealed, report.entries), (0, sealed.seq));
+    assert!(log.seal().unwrap().is_none());
+    assert_eq!(entries(dir.path()).last().unwrap().seq, sealed.seq);
+}
+
+#[test]
 fn gives_receipts_that_are_found_in_the_files() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
