@@ -10,6 +10,7 @@ mod confine;
 mod log;
 mod welcome;
 
+use std::os::fd::IntoRawFd;
 use std::process::ExitCode;
 
 use sys::SysError;
@@ -28,6 +29,8 @@ const WORKERS: usize = 2;
 enum OfficeError {
     #[error("no warrant channel at descriptor {CHANNEL_FD}: sheriffd starts this program ({0})")]
     Channel(#[source] SysError),
+    #[error("warrant channel: {0}")]
+    Duplicate(#[source] std::io::Error),
     #[error(transparent)]
     Welcome(#[from] welcome::WelcomeError),
     #[error("certificates: {0}")]
@@ -53,8 +56,13 @@ fn main() -> ExitCode {
 
 /// From the inherited channel to the last flush. Until it is confined the process has one thread.
 fn work() -> Result<(), OfficeError> {
-    let socket = sys::fds::inherited(CHANNEL_FD).and_then(Seqpacket::from_fd);
-    let channel = Channel::new(socket.map_err(OfficeError::Channel)?);
+    let socket = sys::fds::inherited(CHANNEL_FD).map_err(OfficeError::Channel)?;
+    // Never closed, so that the channel ends with the process: the warden kills an office that closes
+    // it, and one that fails would not come to say why.
+    let again = socket.try_clone().map_err(OfficeError::Duplicate)?;
+    let _stays_open = again.into_raw_fd();
+    let socket = Seqpacket::from_fd(socket).map_err(OfficeError::Channel)?;
+    let channel = Channel::new(socket);
     let welcomed = Welcomed::receive(&channel)?;
     let roots = certificates::load(welcomed.word.config.extra_ca.as_deref())?;
     let folders = confine::Folders::of(&welcomed.word)?;

@@ -209,6 +209,26 @@ fn a_confined_office_runs_a_session_and_drains_with_its_log_whole() {
 }
 
 #[test]
+fn a_signal_to_everybody_leaves_the_end_of_the_office_to_its_warden() {
+    let mut running = Running::start();
+    running.health();
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        let id = running.office.id().to_string();
+        let mut kill = std::process::Command::new("kill");
+        assert!(kill.args([signal, &id]).status().unwrap().success());
+    }
+    assert!(running.health().contains("\"status\":\"ok\""));
+    running.warden.notice(Notice::Drain);
+    assert!(running.office.wait().unwrap().success());
+    let entries = Reader::open(
+        &running.folder.path().join("state/audit"),
+        Filter::default(),
+    );
+    let last = entries.unwrap().last().unwrap().unwrap();
+    assert_eq!(last.kind, Kind::Checkpoint);
+}
+
+#[test]
 fn an_office_whose_warden_is_gone_goes_too() {
     let mut running = Running::start();
     running.health();
@@ -218,4 +238,23 @@ fn an_office_whose_warden_is_gone_goes_too() {
         assert!(std::time::Instant::now() < deadline, "the office lives on");
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn an_office_that_fails_has_said_why_when_its_channel_closes() {
+    let (ours, theirs) = Seqpacket::pair().unwrap();
+    let office = Unprivileged {
+        program: PathBuf::from(env!("CARGO_BIN_EXE_sheriff-office")),
+        args: Vec::new(),
+        env: Vec::new(),
+        uid: user(),
+        gid: user(),
+        channel: (theirs.into(), 3),
+    };
+    let mut office = office.spawn().unwrap();
+    ours.send(b"no welcome", &[]).unwrap();
+    assert!(!matches!(ours.receive(), Ok(Some(_))));
+    // What the warden does then: it must find a process that is through with its own end.
+    office.kill().unwrap();
+    assert_eq!(office.wait().unwrap().code(), Some(1));
 }

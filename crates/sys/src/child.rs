@@ -12,11 +12,20 @@ use std::process::{Child, Command, Stdio};
 
 use nix::errno::Errno;
 use nix::sys::prctl;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{SigSet, Signal};
 pub use nix::unistd::Pid;
 use nix::unistd::{ForkResult, Gid, Uid, fork, setresgid, setresuid};
 
 use crate::error::{Context, SysError};
+
+/// Signals that tell a whole process group or service to end: a key, a hang-up, a service manager's
+/// stop. They are for the parent, which ends its child when its own order of ending has come to it.
+const ORDERS: [Signal; 4] = [
+    Signal::SIGINT,
+    Signal::SIGTERM,
+    Signal::SIGHUP,
+    Signal::SIGQUIT,
+];
 
 /// A program to start unprivileged.
 #[derive(Debug)]
@@ -36,7 +45,8 @@ pub struct Unprivileged {
 }
 
 impl Unprivileged {
-    /// Starts it: own user, no groups, no new privileges, killed when this thread ends.
+    /// Starts it: own user, no groups, no new privileges, killed when this thread ends, deaf to what
+    /// tells a whole process group to end.
     ///
     /// # Errors
     /// The first of the steps that failed, or exec's.
@@ -73,7 +83,7 @@ fn lower_rights(uid: Uid, gid: Gid) -> nix::Result<()> {
     prctl::set_no_new_privs()?;
     // After the last change of credentials, which clears it.
     prctl::set_pdeathsig(Signal::SIGKILL)?;
-    nix::sys::signal::SigSet::all().thread_unblock()
+    ORDERS.into_iter().collect::<SigSet>().thread_set_mask()
 }
 
 /// Leaves stdio and `number`, a duplicate of `from`; the rest closes itself on exec.
@@ -130,7 +140,7 @@ pub fn fork_alone() -> Result<Option<Pid>, SysError> {
 /// `setsid`'s.
 pub fn detach() -> Result<(), SysError> {
     nix::unistd::setsid().call("setsid")?;
-    let all = nix::sys::signal::SigSet::all();
+    let all = SigSet::all();
     all.thread_block().call("sigprocmask")
 }
 
