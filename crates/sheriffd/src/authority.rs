@@ -57,6 +57,22 @@ pub(crate) enum WorkspaceError {
     OutsideRoots { path: PathBuf },
 }
 
+impl WorkspaceError {
+    /// What the operator can do about it; empty where nothing general can be said.
+    pub(crate) const fn remedy(&self) -> &'static str {
+        match self {
+            Self::Sys(_) | Self::Io { .. } => "",
+            Self::NotAFolder { .. } => "name the folder that the file is in",
+            Self::PathOnly { .. } => "open it for reading",
+            Self::NotOwner { .. } => "name a folder of your own, or have its owner start the jail",
+            Self::System { .. } => "make a folder for the work, in your home folder for example",
+            Self::OutsideRoots { .. } => {
+                "move it below one of them, or have root add a folder to workspace.roots in sheriffd.toml"
+            }
+        }
+    }
+}
+
 /// Judges a folder that an operator opened: theirs (or any for root), below a root, no system folder.
 pub(crate) fn workspace(
     fd: BorrowedFd<'_>,
@@ -161,7 +177,7 @@ mod tests {
             let fd = fs::File::open(system).unwrap();
             let refused = workspace(fd.as_fd(), user(0), &roots);
             assert!(
-                matches!(refused, Err(WorkspaceError::System { .. })),
+                matches!(&refused, Err(error @ WorkspaceError::System { .. }) if !error.remedy().is_empty()),
                 "{system}: {refused:?}"
             );
         }

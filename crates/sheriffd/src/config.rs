@@ -259,6 +259,14 @@ impl Config {
         if self.audit.segment.0 < 1 << 20 {
             return bad("audit.segment", "at least 1MiB");
         }
+        // The office, which reads it, would be started again and again without it.
+        let ca = self.egress.extra_ca.as_deref();
+        if ca.is_some_and(|path| !is_plain_absolute(path) || !path.is_file()) {
+            return bad(
+                "egress.extra_ca",
+                "the absolute path of a PEM file that is there",
+            );
+        }
         Ok(())
     }
 }
@@ -302,6 +310,7 @@ mod tests {
         let config = load("").unwrap();
         assert_eq!(config.folders.runtime, Path::new("/run/sheriff"));
         assert_eq!(config.jails.most, 1024);
+        load("[egress]\nextra_ca = \"/etc/passwd\"").unwrap();
     }
 
     #[test]
@@ -321,6 +330,9 @@ mod tests {
             ("[workspace]\nroots = [\"x\"]", "workspace.roots"),
             ("[jails]\nparked = 65", "jails.parked"),
             ("[audit]\nsegment = \"1KiB\"", "audit.segment"),
+            ("[egress]\nextra_ca = \"/no/such.pem\"", "egress.extra_ca"),
+            ("[egress]\nextra_ca = \"/etc\"", "egress.extra_ca"),
+            ("[egress]\nextra_ca = \"passwd\"", "egress.extra_ca"),
         ] {
             let error = load(text).unwrap_err();
             assert!(error.contains(key), "{error}");

@@ -93,8 +93,12 @@ impl Warden {
             .map_err(|error| refused(error.to_string()))?;
         let limits = self.limits(&profile, launch)?;
         let grant = brought.workspace.as_ref().map(|fd| {
-            authority::workspace(fd.as_fd(), peer, &self.config.workspace)
-                .map_err(|error| refused(error.to_string()))
+            authority::workspace(fd.as_fd(), peer, &self.config.workspace).map_err(|error| {
+                Refusal {
+                    remedy: error.remedy().to_owned(),
+                    ..refused(error.to_string())
+                }
+            })
         });
         Ok(Judged {
             profile,

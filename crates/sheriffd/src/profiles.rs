@@ -300,6 +300,10 @@ fn read_profile(path: &Path) -> Result<(ProfileName, String, String), ProfilesEr
         return Err(bad("larger than 256 KiB"));
     }
     require_roots_alone(path, &found)?;
+    // A pipe would never end, and with it the start or the reload.
+    if !found.is_file() {
+        return Err(bad("not a regular file"));
+    }
     let text = fs::read_to_string(path).map_err(read)?;
     Ok((name, path.display().to_string(), text))
 }
@@ -307,6 +311,21 @@ fn read_profile(path: &Path) -> Result<(ProfileName, String, String), ProfilesEr
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_regular_file_is_no_profile() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("own.toml");
+        fs::write(&path, "").unwrap();
+        read_profile(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        std::os::unix::fs::chown(&path, Some(0), None).unwrap_or_default();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        fs::set_permissions(&path, mode).unwrap();
+        let refused = read_profile(&path).unwrap_err().to_string();
+        assert!(refused.contains("not a regular file"), "{refused}");
+    }
 
     #[test]
     fn a_reload_hands_over_what_is_in_force_and_a_broken_one_changes_nothing() {

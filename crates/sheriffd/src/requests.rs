@@ -260,7 +260,7 @@ impl Warden {
         };
         let counters = self.read_counters(&living);
         for tag in living.waiting.values() {
-            let refusal = refused(format!("session {session} ended"));
+            let refusal = refused(ended_first(session, record.reason));
             self.tell(&Tell::Answer(*tag, Answer::Refused(refusal)), &[]);
         }
         let ended = Ended {
@@ -279,6 +279,17 @@ impl Warden {
     fn living(&mut self, session: &SessionId) -> Result<&mut Living, Refusal> {
         self.jails.get_mut(session).ok_or_else(|| unknown(session))
     }
+}
+
+/// For a request whose session ended before it was done.
+fn ended_first(session: &SessionId, reason: ExitReason) -> String {
+    let why = match reason {
+        ExitReason::Timeout => "its time was over; see --timeout and --limit wall_clock=D",
+        ExitReason::Memory => "it ran out of memory; see --limit memory=SIZE",
+        ExitReason::Killed => "an operator killed it",
+        _ => "its first process is gone",
+    };
+    format!("session {session} ended before this was done: {why}")
 }
 
 /// The request itself is not acceptable.

@@ -36,6 +36,10 @@ pub(crate) enum StartError {
         "user {user:?} does not exist; create it with: useradd --system --no-create-home --shell /usr/sbin/nologin {user}"
     )]
     NoUser { user: String },
+    #[error(
+        "user {user:?} is root or in root's group; the office, which talks to jails and to the internet, needs a user of its own: name one in office.user"
+    )]
+    Privileged { user: String },
     #[error("group {group:?} does not exist; create it with: groupadd --system {group}")]
     NoGroup { group: String },
     #[error("sheriff-office is not beside {}", program.display())]
@@ -71,6 +75,10 @@ pub(crate) fn run(args: &Args) -> Result<(), StartError> {
     // 1. Settings: everything that can be wrong with them is said before anything is touched.
     let config = settings(args)?;
     let profiles = Profiles::load(&config)?;
+    let installed = match args.ephemeral {
+        true => None,
+        false => Some(installed_owners(&config)?),
+    };
     if args.check {
         return Ok(());
     }
@@ -90,7 +98,7 @@ pub(crate) fn run(args: &Args) -> Result<(), StartError> {
     let lifeline = args.lifeline_fd.map(sys::fds::inherited).transpose()?;
     // 5. Ids and folders; the lock in the runtime folder keeps a second daemon out.
     let uids = Uids::claim(config.jails.most)?;
-    let owners = owners(args, &config, &uids)?;
+    let owners = installed.unwrap_or_else(|| private_owners(&uids));
     let (folders, name) = folders(args, &config, owners)?;
     // 6. What an earlier daemon of this name left behind goes before anything new is made.
     let cgroups = Cgroups::discover(&name)?;
@@ -189,16 +197,23 @@ fn settings(args: &Args) -> Result<Config, StartError> {
     Ok(config)
 }
 
-fn owners(args: &Args, config: &Config, uids: &Uids) -> Result<Owners, StartError> {
-    if args.ephemeral {
-        return Ok(Owners {
-            office: (uids.office(), uids.office()),
-            operators: 0,
-        });
+/// A daemon of one command needs no accounts of the host.
+fn private_owners(uids: &Uids) -> Owners {
+    Owners {
+        office: (uids.office(), uids.office()),
+        operators: 0,
     }
+}
+
+/// The accounts that the configuration names.
+fn installed_owners(config: &Config) -> Result<Owners, StartError> {
     let user = &config.office.user;
     let office =
         sys::users::user(user)?.ok_or_else(|| StartError::NoUser { user: user.clone() })?;
+    // Whoever takes over the office must not have root by that.
+    if office.0 == 0 || office.1 == 0 {
+        return Err(StartError::Privileged { user: user.clone() });
+    }
     let group = &config.operators.group;
     let operators = sys::users::group(group)?.ok_or_else(|| StartError::NoGroup {
         group: group.clone(),
@@ -238,4 +253,33 @@ fn office_program(args: &Args, owners: Owners) -> Result<OfficeProgram, StartErr
         owner: owners.office,
         log: args.log,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_office_needs_a_user_that_is_there_and_is_not_root() {
+        let with = |user: &str, group: &str| {
+            let mut config = Config::default();
+            config.office.user = user.to_owned();
+            config.operators.group = group.to_owned();
+            installed_owners(&config)
+        };
+        let fine = with("nobody", "root").unwrap();
+        assert!(fine.office.0 != 0 && fine.operators == 0);
+        let root = with("root", "root");
+        assert!(
+            matches!(root, Err(StartError::Privileged { .. })),
+            "{root:?}"
+        );
+        let none = with("no such user", "root");
+        assert!(matches!(none, Err(StartError::NoUser { .. })), "{none:?}");
+        let no_group = with("nobody", "no such group");
+        assert!(
+            matches!(no_group, Err(StartError::NoGroup { .. })),
+            "{no_group:?}"
+        );
+    }
 }

@@ -131,11 +131,14 @@ pub enum ArgumentError {
     },
     /// An environment entry that names nothing.
     #[error(
-        "environment entry {index} is not NAME=value with a name of letters, digits and underscores"
+        "environment entry {} ({name:?}) is not NAME=value with a name of letters, digits and underscores that starts with no digit",
+        index + 1
     )]
     Environment {
-        /// Its place among the environment entries.
+        /// Its place among the environment entries, from 0.
         index: usize,
+        /// What stands before its `=`, cut to 64 characters; never its value, which may be secret.
+        name: String,
     },
 }
 
@@ -164,10 +167,23 @@ impl Command {
             .iter()
             .position(|entry| !is_environment_entry(entry))
         {
-            Some(index) => Err(ArgumentError::Environment { index }),
+            Some(index) => Err(ArgumentError::Environment {
+                index,
+                name: self
+                    .env
+                    .get(index)
+                    .map_or_else(String::new, |entry| claimed_name(entry)),
+            }),
             None => Ok(()),
         }
     }
+}
+
+/// What an entry gives as its name, for messages. An entry without `=` may be all value.
+fn claimed_name(entry: &[u8]) -> String {
+    let end = entry.iter().position(|byte| *byte == b'=').unwrap_or(0);
+    let name = entry.get(..end).unwrap_or_default();
+    String::from_utf8_lossy(name).chars().take(64).collect()
 }
 
 /// POSIX.1 names: letters, digits and underscores, not starting with a digit.
@@ -211,9 +227,20 @@ mod tests {
             command(&[b"a\0b"], &[]).validate(),
             Err(ArgumentError::Nul { index: 0 })
         );
-        for bad in [&b"=x"[..], b"novalue", b"1A=x", b"A B=x"] {
-            let error = command(&[b"ls"], &[bad]).validate();
-            assert_eq!(error, Err(ArgumentError::Environment { index: 0 }));
+        for (bad, name) in [
+            (&b"=x"[..], ""),
+            (b"secret", ""),
+            (b"1A=secret", "1A"),
+            (b"A B=secret", "A B"),
+        ] {
+            let error = command(&[b"ls"], &[b"GOOD=1", bad]).validate().unwrap_err();
+            let words = error.to_string();
+            assert!(
+                words.contains("entry 2") && !words.contains("secret"),
+                "{words}"
+            );
+            let (index, name) = (1, name.to_owned());
+            assert_eq!(error, ArgumentError::Environment { index, name });
         }
         let large = vec![b'x'; ARGUMENT_BYTES_MAX];
         let error = command(&[b"ls", &large], &[]).validate();
