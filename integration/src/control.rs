@@ -99,7 +99,11 @@ fn kill_ends_a_jail_that_ignores_everything() {
     let script = "trap '' TERM INT HUP; echo id=$SHERIFF_SESSION.; while :; do sleep 1; done";
     let child = jail.start(&["/bin/bash", "-c", script]);
     let id = id_of(&child);
-    daemon.sheriff(&["kill", &id]).ok();
+    let killed = daemon.json(&["kill", "--json", &id]);
+    assert_eq!(
+        (&killed["session"], &killed["state"]),
+        (&id.as_str().into(), &"killed".into())
+    );
     assert_eq!(child.wait(PATIENCE).code(), 137);
     let report: Value = serde_json::from_slice(&std::fs::read(jail.report()).unwrap()).unwrap();
     assert_eq!(report["exit"]["reason"], "killed", "{report}");

@@ -62,7 +62,7 @@ fn running_out_of_time_is_124() {
 
 #[test]
 fn what_fails_before_the_start_is_125_and_names_the_thing() {
-    let cases: [(Jail, &str); 6] = [
+    let cases: [(Jail, &str); 8] = [
         (Jail::new().profile("no-such-profile"), "no-such-profile"),
         (Jail::new().limit("memory=lots"), "memory"),
         (Jail::new().limit("no_such_limit=1"), "no_such_limit"),
@@ -72,6 +72,8 @@ fn what_fails_before_the_start_is_125_and_names_the_thing() {
         ),
         (Jail::new().workspace("/etc/passwd".as_ref()), "/etc/passwd"),
         (Jail::new().allow("*.com"), "*.com"),
+        (Jail::new().timeout("0s"), "--timeout"),
+        (Jail::new().env("A B", "x"), "A B"),
     ];
     for (jail, name) in cases {
         let outcome = jail.shell("echo started").ended_with(125);

@@ -35,6 +35,33 @@ mod tests {
     }
 
     #[test]
+    fn no_command_has_an_option_under_the_id_of_a_global_one() {
+        fn walk(command: &clap::Command, globals: &[String], seen: &mut usize) {
+            for option in command.get_arguments().filter(|it| !it.is_global_set()) {
+                *seen += 1;
+                let id = option.get_id().as_str();
+                assert!(
+                    !globals.iter().any(|it| it == id),
+                    "{id} of {}",
+                    command.get_name()
+                );
+            }
+            for below in command.get_subcommands() {
+                walk(below, globals, seen);
+            }
+        }
+        let cli = Cli::command();
+        let globals = cli.get_arguments().filter(|it| it.is_global_set());
+        let globals: Vec<String> = globals.map(|it| it.get_id().to_string()).collect();
+        let mut seen = 0;
+        walk(&cli, &globals, &mut seen);
+        assert!(
+            globals == ["socket-dir"] && seen > 20,
+            "{globals:?}, {seen}"
+        );
+    }
+
+    #[test]
     fn options_of_the_command_stay_with_the_command() {
         let cli = Cli::try_parse_from(["sheriff", "run", "--", "ls", "--allow", "-t"]).unwrap();
         let Command::Run(run) = cli.command else {

@@ -7,6 +7,7 @@ mod doctor;
 mod egress;
 mod exec;
 mod folder;
+mod governed;
 mod inspect;
 mod kill;
 mod logs;

@@ -5,6 +5,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use model::SessionId;
 use model::exit::EXIT_START_FAILED;
 use sys::SysError;
 
@@ -50,6 +51,8 @@ pub(crate) enum Failure {
     /// A command was to be recorded, and was not, or what was recorded is lost.
     #[error(transparent)]
     Unrecorded(Box<Self>),
+    #[error("the audit log has no entry of session {session}")]
+    NoEntries { session: SessionId },
     #[error("workspace: {0}")]
     Workspace(SysError),
     #[error("report {}: {source}", path.display())]
@@ -93,6 +96,7 @@ impl Failure {
             | Self::Shelf(_)
             | Self::Profile(_)
             | Self::Policy(_)
+            | Self::NoEntries { .. }
             | Self::ReportWrite { .. }
             | Self::Output { .. } => EXIT_FAILED,
         }

@@ -48,6 +48,8 @@ pub(crate) struct Listed {
 pub(crate) enum ShelfError {
     #[error("profile {}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
+    #[error("profile {}: not a regular file", path.display())]
+    NoFile { path: PathBuf },
     #[error("profile {}: larger than {FILE_MAX} bytes", path.display())]
     TooLarge { path: PathBuf },
     #[error("profile {}: a file's name without .toml is the profile's name: {source}", path.display())]
@@ -180,6 +182,12 @@ pub(crate) fn read(path: &Path) -> Result<Source, ShelfError> {
         path: path.to_owned(),
         source,
     };
+    // Opening a pipe waits for its writer.
+    if !fs::metadata(path).map_err(error)?.is_file() {
+        return Err(ShelfError::NoFile {
+            path: path.to_owned(),
+        });
+    }
     let most = u64::try_from(FILE_MAX).unwrap_or(u64::MAX);
     let mut text = String::new();
     let file = File::open(path).map_err(error)?;

@@ -11,7 +11,10 @@ const INSTALLED: &str = "/run/sheriff";
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Sockets {
     /// Folder with the daemon's sockets [default: /run/sheriff].
+    ///
+    /// The id differs from any field of a command: a global option overwrites those it shares one with.
     #[arg(
+        id = "socket-dir",
         long = "socket-dir",
         value_name = "DIR",
         env = "SHERIFF_SOCKET_DIR",

@@ -4,6 +4,7 @@
 
 use model::SessionId;
 
+use super::governed;
 use crate::control::Control;
 use crate::failure::Failure;
 use crate::sockets::Sockets;
@@ -11,6 +12,9 @@ use crate::sockets::Sockets;
 /// Options of `kill`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
     /// The session, as `sheriff ps` lists it
     #[arg(value_name = "ID")]
     session: SessionId,
@@ -20,5 +24,5 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, sockets: &Sockets) -> Result<u8, Failure> {
     let path = format!("/v1/sessions/{}/kill", args.session);
     Control::new(sockets).post(&path)?;
-    Ok(0)
+    governed::say(&args.session, "killed", args.json)
 }

@@ -27,7 +27,9 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, sockets: &Sockets) -> Result<u8, Failure> {
     let path = format!("/v1/audit?session={}&follow={}", args.session, args.follow);
     let mut output = Output::new();
+    let mut is_known = false;
     Control::new(sockets).follow(&path, |line| {
+        is_known = true;
         let entry =
             serde_json::from_slice(line).map_err(|source| ControlError::Malformed { source })?;
         if args.json {
@@ -35,5 +37,11 @@ pub(crate) fn run(args: &Args, sockets: &Sockets) -> Result<u8, Failure> {
         }
         output.live(&entry::line(&entry, output.style))
     })?;
-    output.finish().map(|()| 0)
+    output.finish()?;
+    match is_known {
+        true => Ok(0),
+        false => Err(Failure::NoEntries {
+            session: args.session.clone(),
+        }),
+    }
 }

@@ -40,7 +40,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "K=V", value_parser = words::limit)]
     limit: Vec<String>,
     /// End the jail after this time
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = words::timeout)]
     timeout: Option<Span>,
     /// Give the command a terminal
     #[arg(short = 't', long)]

@@ -5,7 +5,8 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use model::{ByteSize, Limits};
+use model::span::SpanError;
+use model::{ByteSize, Limits, Span};
 use policy::limits::{LimitError, apply_override};
 use policy::{Rule, RuleError};
 
@@ -13,6 +14,26 @@ use policy::{Rule, RuleError};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("write NAME=value")]
 pub(crate) struct WordError;
+
+/// A time that is over before anything can start in it, or none at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TimeError {
+    /// Zero.
+    #[error("a time of 0 ends the jail before it starts; leave the option out for no limit")]
+    Zero,
+    /// Not a length of time.
+    #[error(transparent)]
+    Malformed(#[from] SpanError),
+}
+
+/// A length of time above zero.
+pub(super) fn timeout(text: &str) -> Result<Span, TimeError> {
+    let span: Span = text.parse()?;
+    match span.as_duration().is_zero() {
+        true => Err(TimeError::Zero),
+        false => Ok(span),
+    }
+}
 
 /// `NAME=value`; the value may be any bytes, or none.
 pub(super) fn env(text: OsString) -> Result<Vec<u8>, WordError> {
@@ -83,6 +104,15 @@ mod tests {
         for bad in ["memory", "memory=1MB", "pids=0", "speed=1"] {
             assert!(limit(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_time_to_end_after_is_above_zero() {
+        assert_eq!(timeout("1ms"), Ok(Span::from_millis(1)));
+        for zero in ["0s", "0ms", "00d"] {
+            assert_eq!(timeout(zero), Err(TimeError::Zero), "{zero}");
+        }
+        assert!(matches!(timeout("30"), Err(TimeError::Malformed(_))));
     }
 
     #[test]

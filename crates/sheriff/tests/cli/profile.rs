@@ -105,6 +105,18 @@ fn names_that_are_not_there_are_named() {
 }
 
 #[test]
+fn what_is_no_regular_file_is_refused_before_it_is_opened() {
+    let dir = folder("");
+    let pipe = dir.path().join("pipe.toml");
+    // Opening a socket's name fails and opening a pipe's waits; neither is tried.
+    let _socket = std::os::unix::net::UnixListener::bind(&pipe).unwrap();
+    let refused = profile(dir.path(), &["check", pipe.to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("pipe.toml: not a regular file"), "{said}");
+    assert_eq!(refused.status.code(), Some(1));
+}
+
+#[test]
 fn show_merges_parents_and_lists() {
     let folder = folder(LIST);
     let output = profile(folder.path(), &["show", "mine"]);
