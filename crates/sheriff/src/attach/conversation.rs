@@ -4,7 +4,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use api::Report;
 use api::attach::{FromClient, FromOffice, Hello};
@@ -16,6 +16,7 @@ use sys::seqpacket::{MESSAGE_MAX, Message, Seqpacket};
 use super::interrupts::Interrupts;
 use super::pump::Pump;
 use super::{AttachError, Streams};
+use crate::render;
 
 /// Signals that are the command's business rather than ours.
 const FORWARDED: [i32; 6] = [
@@ -26,6 +27,9 @@ const FORWARDED: [i32; 6] = [
     signal::USER_1,
     signal::USER_2,
 ];
+
+/// A daemon that is well starts a command in milliseconds; after this long its user is told to look.
+const SLOW: Duration = Duration::from_secs(3);
 
 /// How a command ended.
 #[derive(Debug)]
@@ -48,6 +52,8 @@ pub(super) struct Conversation {
     interrupts: Interrupts,
     streams: Streams,
     started: bool,
+    /// The user was told that the daemon does not answer.
+    told: bool,
     pump: Option<Pump>,
 }
 
@@ -76,6 +82,7 @@ impl Conversation {
             interrupts: Interrupts::default(),
             streams,
             started: false,
+            told: false,
             pump: None,
         })
     }
@@ -101,11 +108,18 @@ impl Conversation {
         }
     }
 
-    fn wait(&self) -> Result<Turn, AttachError> {
+    fn wait(&mut self) -> Result<Turn, AttachError> {
         let socket = (self.socket.as_fd(), Interest::Input);
         let signals = (self.signals.as_fd(), Interest::Input);
         let Some(pump) = &self.pump else {
-            let [_, signals] = command::wait([socket, signals], None)?;
+            let patience = (!self.started && !self.told).then_some(SLOW);
+            let [answer, signals] = command::wait([socket, signals], patience)?;
+            if patience.is_some() && !answer.input && !signals.input {
+                render::note(
+                    "the daemon has not answered yet, still waiting; its log says whether its office runs",
+                );
+                self.told = true;
+            }
             return Ok(Turn {
                 signals: signals.input,
                 pump: [Ready::default(); 3],

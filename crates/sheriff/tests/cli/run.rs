@@ -56,6 +56,23 @@ fn passes_the_whole_request() {
 }
 
 #[test]
+fn a_daemon_that_does_not_answer_is_waited_for_with_a_word() {
+    let office = Office::new();
+    let child = office.start(&["run", "--", "prog"]);
+    let client = office.meet();
+    // The client's own patience is the event that is awaited here, and nothing announces it.
+    std::thread::sleep(Duration::from_millis(3300));
+    client.say_started(&[]);
+    client.say_ended(ExitRecord::exited(0));
+    let output = client.leave(child);
+    assert_eq!(output.status.code(), Some(0));
+    let words = stderr(&output);
+    assert_eq!(words.matches("has not answered yet").count(), 1, "{words}");
+    let (_, words) = end(ExitRecord::exited(0));
+    assert_eq!(words, "", "a daemon that answers at once");
+}
+
+#[test]
 fn passes_streams_and_workspace_as_descriptors() {
     let office = Office::new();
     let workspace = tempfile::tempdir().unwrap();
