@@ -247,6 +247,66 @@ except (ValueError, OSError): print('refused')";
 }
 
 #[test]
+fn the_cell_alone_keeps_the_jail_out_of_the_hosts_network() {
+    let service = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = service.local_addr().unwrap().port();
+    let script = format!(
+        "import socket
+try: socket.create_connection(('127.0.0.1', {port}), 5); print('reached')
+except OSError as e: print(errno.errorcode[e.errno])"
+    );
+    let (whole, lacking) = both("net", same, &script);
+    assert_eq!(
+        (whole.as_str(), lacking.as_str()),
+        ("ECONNREFUSED", "reached")
+    );
+}
+
+#[test]
+fn the_ipc_namespace_alone_keeps_the_hosts_shared_memory_out_of_sight() {
+    let made = host(&["ipcmk", "-M", "4096"]);
+    let id = made.rsplit(' ').next().unwrap().to_owned();
+    let script = "print(len(open('/proc/sysvipc/shm').readlines()) - 1)";
+    let (whole, lacking) = both("ipc", same, script);
+    host(&["ipcrm", "-m", &id]);
+    assert_eq!(whole, "0");
+    assert_ne!(lacking, "0", "the segment {id} was the host's");
+}
+
+#[test]
+fn the_uts_namespace_alone_gives_the_jail_a_name_of_its_own() {
+    let name = host(&["uname", "-n"]);
+    let (whole, lacking) = both("uts", same, "print(os.uname().nodename)");
+    assert_ne!(whole, name);
+    assert_eq!(lacking, name);
+    assert_eq!(host(&["uname", "-n"]), name, "the host was renamed");
+}
+
+#[test]
+fn the_cgroup_namespace_alone_hides_where_the_jail_stands_among_others() {
+    let script = "print(any(line.rstrip()[-1] != '/' for line in open('/proc/self/cgroup')))";
+    let (whole, lacking) = both("cgroupns", same, script);
+    assert_eq!((whole.as_str(), lacking.as_str()), ("False", "True"));
+}
+
+#[test]
+fn the_limits_of_a_process_alone_bound_its_files() {
+    let limit =
+        |name: &str| format!("import resource; print(resource.getrlimit(resource.{name})[1])");
+    let (whole, lacking) = both("files", same, &limit("RLIMIT_NOFILE"));
+    assert_ne!(whole, lacking);
+    assert!(whole.parse::<u32>().unwrap() <= 16384, "{whole}");
+    // Its size: a jail may write so much into one file, and the next byte is an error.
+    let write = "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+with open('/tmp/big', 'wb') as file:
+    try: os.ftruncate(file.fileno(), (1 << 20) + 1); print('grown')
+    except OSError as e: print(errno.errorcode[e.errno])";
+    let small = |jail: Jail| jail.options(["--limit", "file_size=1MiB"]);
+    let (whole, lacking) = both("fsize", small, write);
+    assert_eq!((whole.as_str(), lacking.as_str()), ("EFBIG", "grown"));
+}
+
+#[test]
 fn the_sweep_alone_takes_the_wardens_descriptors_from_the_jail() {
     let (whole, lacking) = both_from_outside("fds", |init| {
         let entries = fs::read_dir(format!("/proc/{init}/fd")).unwrap().flatten();

@@ -249,17 +249,22 @@ fn check_namespaces(found: &Namespaces, expected: &Expected) -> Result<(), Launc
         ("user", found.user, own.user, Some(Layer::UserNamespace)),
         ("mnt", found.mnt, own.mnt, None),
         ("pid", found.pid, own.pid, None),
-        ("net", found.net, own.net, None),
-        ("ipc", found.ipc, own.ipc, None),
-        ("uts", found.uts, own.uts, None),
-        ("cgroup", found.cgroup, own.cgroup, None),
+        ("net", found.net, own.net, Some(Layer::NetNamespace)),
+        ("ipc", found.ipc, own.ipc, Some(Layer::IpcNamespace)),
+        ("uts", found.uts, own.uts, Some(Layer::UtsNamespace)),
+        (
+            "cgroup",
+            found.cgroup,
+            own.cgroup,
+            Some(Layer::CgroupNamespace),
+        ),
     ];
     for (name, jail, host, layer) in pairs {
         require(jail != host, layer, name, "the host's namespace")?;
     }
     require(
         found.net == expected.cell,
-        None,
+        Some(Layer::NetNamespace),
         "net",
         "another network namespace than the cell",
     )

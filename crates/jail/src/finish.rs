@@ -156,6 +156,7 @@ fn set_rlimits(order: Furnish, start: Start) -> Result<(), SysError> {
     }
     let open_files = order.open_files.into();
     match start {
+        _ if omitted(Layer::OpenFilesLimit) => {}
         Start::ByPath => rlimit::set(Limit::OpenFiles, open_files)?,
         // The fork that becomes a program needs the one number above, then lowers this too.
         Start::ByDescriptor => {
@@ -163,7 +164,9 @@ fn set_rlimits(order: Furnish, start: Start) -> Result<(), SysError> {
             rlimit::set_apart(Limit::OpenFiles, open_files, above)?;
         }
     }
-    rlimit::set(Limit::FileSize, order.file_size)?;
+    if !omitted(Layer::FileSizeLimit) {
+        rlimit::set(Limit::FileSize, order.file_size)?;
+    }
     rlimit::set(Limit::LockedMemory, LOCKED_BYTES)
 }
 

@@ -113,7 +113,9 @@ fn build(blueprint: &Blueprint<'_>) -> Result<(File, Directory), LaunchError> {
     // 2. What a fork inherits from the daemon goes before anything new is made with it.
     shed_inheritance().step(Step::Inheritance)?;
     // 3. The cell, as real root: it belongs to the initial user namespace and stays so.
-    namespace::enter_network(site.netns.as_fd()).step(Step::Network)?;
+    if !omitted(Layer::NetNamespace) {
+        namespace::enter_network(site.netns.as_fd()).step(Step::Network)?;
+    }
     // 4. Private before the first mount, or our mounts would appear on the host.
     mount::make_private().step(Step::Propagation)?;
     // 5. The whole view hangs in a tmpfs of ours, where nobody else can have put anything.
@@ -135,7 +137,9 @@ fn build(blueprint: &Blueprint<'_>) -> Result<(File, Directory), LaunchError> {
     // 8. The host's root goes; from here on only the plan exists.
     leave_host_root().step(Step::Pivot)?;
     // 9. Nobody inside can change it later.
-    namespace::set_hostname(&site.hostname).step(Step::Hostname)?;
+    if !omitted(Layer::UtsNamespace) {
+        namespace::set_hostname(&site.hostname).step(Step::Hostname)?;
+    }
     Ok((token, sysctls))
 }
 
@@ -145,6 +149,9 @@ fn join_cgroups(joins: &[File]) -> Result<(), SysError> {
         // process by its number takes.
         join.write_all(b"0")
             .map_err(|error| crate::ids::io_failure("write", "cgroup tasks", &error))?;
+    }
+    if omitted(Layer::CgroupNamespace) {
+        return Ok(());
     }
     namespace::leave(Namespaces::CGROUP)
 }

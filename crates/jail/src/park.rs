@@ -16,6 +16,7 @@ use sys::seqpacket::Seqpacket;
 use crate::cgroup::{Cgroups, Group};
 use crate::confirm::{Expected, Reference};
 use crate::error::{InStep, LaunchError};
+use crate::fault::{Layer, omitted};
 use crate::ids::{io_failure, user_namespace};
 use crate::interior::{self, Blueprint};
 use crate::landlock::Fence;
@@ -116,13 +117,21 @@ fn expect(site: &Site, plan: &Plan) -> Result<Expected, LaunchError> {
     })
 }
 
+/// What PID 1 is born into; its network, user and cgroup namespaces come later.
+fn namespaces() -> Namespaces {
+    let optional = [
+        (Layer::UtsNamespace, Namespaces::UTS),
+        (Layer::IpcNamespace, Namespaces::IPC),
+    ];
+    let kept = optional.into_iter().filter(|(layer, _)| !omitted(*layer));
+    kept.fold(Namespaces::MOUNT.and(Namespaces::PID), |all, (_, one)| {
+        all.and(one)
+    })
+}
+
 fn beget(blueprint: &Blueprint<'_>, group: &Group) -> Result<(Seqpacket, Process), LaunchError> {
     let (ours, theirs) = Seqpacket::pair().step(Step::Clone)?;
-    let namespaces = Namespaces::MOUNT
-        .and(Namespaces::PID)
-        .and(Namespaces::UTS)
-        .and(Namespaces::IPC);
-    let process = clone::spawn(namespaces, Some(group.unified()), || {
+    let process = clone::spawn(namespaces(), Some(group.unified()), || {
         // The warden's end must not survive in its child, or the lifeline would never break.
         let end = ours.as_raw_fd();
         match fds::close_between(end, end) {
