@@ -52,8 +52,8 @@ pub(super) struct Conversation {
     interrupts: Interrupts,
     streams: Streams,
     started: bool,
-    /// The user was told that the daemon does not answer.
-    told: bool,
+    /// How long to wait before a word about a daemon that does not answer; it is said once.
+    patience: Option<Duration>,
     pump: Option<Pump>,
 }
 
@@ -82,7 +82,7 @@ impl Conversation {
             interrupts: Interrupts::default(),
             streams,
             started: false,
-            told: false,
+            patience: Some(SLOW),
             pump: None,
         })
     }
@@ -112,13 +112,13 @@ impl Conversation {
         let socket = (self.socket.as_fd(), Interest::Input);
         let signals = (self.signals.as_fd(), Interest::Input);
         let Some(pump) = &self.pump else {
-            let patience = (!self.started && !self.told).then_some(SLOW);
+            let patience = self.patience.filter(|_| !self.started);
             let [answer, signals] = command::wait([socket, signals], patience)?;
             if patience.is_some() && !answer.input && !signals.input {
                 render::note(
                     "the daemon has not answered yet, still waiting; its log says whether its office runs",
                 );
-                self.told = true;
+                self.patience = None;
             }
             return Ok(Turn {
                 signals: signals.input,
