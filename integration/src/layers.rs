@@ -235,6 +235,17 @@ os.kill(0, signal.SIGTERM) if False else None";
 }
 
 #[test]
+fn the_processor_limit_alone_throttles_a_busy_jail() {
+    let script = "import time
+begun = time.monotonic()
+while time.process_time() < 0.5: pass
+print(time.monotonic() - begun > 3.5)";
+    // Half a second of work takes five under a tenth of a processor; a busy host is far from that.
+    let (whole, lacking) = both("cpu", |jail| jail.limit("cpu=0.1"), script);
+    assert_eq!((whole.as_str(), lacking.as_str()), ("True", "False"));
+}
+
+#[test]
 fn the_core_limit_alone_stops_a_crash_from_reaching_the_core_handler() {
     // What a crash leaves depends on the host's handler; the limit that decides does not.
     let script = "

@@ -367,7 +367,12 @@ fn check_cgroup(
         found.pids_max,
     )?;
     let cpu = found.cpu_millis <= u64::from(limits.cpu_millis.max(10));
-    require(cpu, None, "processor limit", found.cpu_millis)?;
+    require(
+        cpu,
+        Some(Layer::CgroupCpu),
+        "processor limit",
+        found.cpu_millis,
+    )?;
     let inside = group.holds(pid).step(Step::Confirm)?;
     require(inside, None, "cgroup", "PID 1 outside of it")
 }

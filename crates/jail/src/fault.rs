@@ -36,6 +36,8 @@ pub(crate) enum Layer {
     CgroupMemory,
     /// `pids`
     CgroupPids,
+    /// `cpu`
+    CgroupCpu,
     /// `core`
     CoreLimit,
     /// `files`
@@ -70,6 +72,7 @@ pub(crate) fn omitted(layer: Layer) -> bool {
         Layer::Capabilities => "caps",
         Layer::CgroupMemory => "memory",
         Layer::CgroupPids => "pids",
+        Layer::CgroupCpu => "cpu",
         Layer::CoreLimit => "core",
         Layer::OpenFilesLimit => "files",
         Layer::FileSizeLimit => "fsize",

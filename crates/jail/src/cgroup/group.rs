@@ -82,7 +82,6 @@ impl Group {
 
     fn limit(&mut self, limits: &Limits) -> Result<(), SysError> {
         let memory = limits.memory.0.to_string();
-        let quota = quota(limits);
         if !omitted(Layer::CgroupPids) {
             write(&self.pids.join("pids.max"), &limits.pids.to_string())?;
         }
@@ -93,8 +92,6 @@ impl Group {
                     write(&self.memory.join("memory.swap.max"), "0").or_else(absent)?;
                     write(&self.memory.join("memory.oom.group"), "1")?;
                 }
-                let quota = format!("{quota} {CPU_PERIOD_US}");
-                write(&self.cpu.join("cpu.max"), &quota)
             }
             Mode::Hybrid => {
                 if !omitted(Layer::CgroupMemory) {
@@ -108,8 +105,22 @@ impl Group {
                     )?;
                     self.oom = Some(self.watch_oom()?);
                 }
-                write(&self.cpu.join("cpu.cfs_quota_us"), &quota.to_string())
             }
+        }
+        self.limit_cpu(limits)
+    }
+
+    fn limit_cpu(&self, limits: &Limits) -> Result<(), SysError> {
+        if omitted(Layer::CgroupCpu) {
+            return Ok(());
+        }
+        let quota = quota(limits);
+        match self.mode {
+            Mode::Unified => {
+                let quota = format!("{quota} {CPU_PERIOD_US}");
+                write(&self.cpu.join("cpu.max"), &quota)
+            }
+            Mode::Hybrid => write(&self.cpu.join("cpu.cfs_quota_us"), &quota.to_string()),
         }
     }
 
@@ -122,14 +133,7 @@ impl Group {
             write(&self.pids.join("pids.max"), &to.pids.to_string())?;
         }
         if from.cpu_millis != to.cpu_millis {
-            let quota = quota(to);
-            match self.mode {
-                Mode::Unified => {
-                    let quota = format!("{quota} {CPU_PERIOD_US}");
-                    write(&self.cpu.join("cpu.max"), &quota)?;
-                }
-                Mode::Hybrid => write(&self.cpu.join("cpu.cfs_quota_us"), &quota.to_string())?,
-            }
+            self.limit_cpu(to)?;
         }
         if from.memory == to.memory || omitted(Layer::CgroupMemory) {
             return Ok(());
