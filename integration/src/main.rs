@@ -25,6 +25,7 @@ mod audit;
 mod compile;
 mod control;
 mod crash;
+mod daemon;
 mod denials;
 mod download;
 mod exit_codes;
