@@ -67,8 +67,8 @@ mod tests {
         let Command::Run(run) = cli.command else {
             panic!("not run")
         };
-        assert_eq!(run.command, ["ls", "--allow", "-t"]);
-        assert!(!run.terminal && run.allow.is_empty());
+        assert_eq!(run.jailed.command, ["ls", "--allow", "-t"]);
+        assert!(!run.jailed.terminal && run.jailed.allow.is_empty());
     }
 
     #[test]

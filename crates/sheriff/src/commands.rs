@@ -9,6 +9,7 @@ mod exec;
 mod folder;
 mod governed;
 mod inspect;
+pub(crate) mod jailed;
 mod kill;
 mod logs;
 mod pause;

@@ -6,23 +6,20 @@
 //!
 //! Not for: refused calls, which a recording never sees (`logs`).
 
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use api::attach::Hello;
 use api::recording::{BASE_BYTES_MAX, Base, Recording};
-use clap::builder::{OsStringValueParser, TypedValueParser};
-use model::{ProfileName, Span};
+use model::ProfileName;
 use seccomp::coverage::{Observed, Usage};
 use seccomp::proposal::{Proposal, propose};
 use seccomp::{Arch, Profile};
 
 use super::SeccompError;
-use crate::attach::{Attachment, Ending, Streams, reason};
-use crate::commands::words;
+use crate::attach::Ending;
+use crate::commands::jailed::Jailed;
 use crate::deposit::{self, DepositError};
 use crate::failure::Failure;
 use crate::render;
@@ -32,85 +29,32 @@ use crate::sockets::Sockets;
 /// Names for the proposal when the one that was asked for is taken by a parent.
 const OTHER_NAMES: [&str; 2] = ["recorded", "recorded-again"];
 
-/// Options of `seccomp record`: those of `run` that make sense here, and where the proposal goes.
+/// Options of `seccomp record`: the jail, whose seccomp profile the proposal extends, and where that
+/// goes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Profile of the jail; the proposal extends its seccomp profile
-    #[arg(long, value_name = "NAME", default_value = "base")]
-    profile: ProfileName,
-    /// Folder that becomes the jail's workspace; opened with your own rights
-    #[arg(long, value_name = "DIR")]
-    workspace: Option<PathBuf>,
-    /// Allow a host beyond the profile
-    #[arg(long, value_name = "HOST[:PORT]", value_parser = words::allow)]
-    allow: Vec<String>,
-    /// Allow a host and dial this address for it
-    #[arg(long, value_name = "HOST=ADDR:PORT", value_parser = words::connect)]
-    connect: Vec<String>,
-    /// Set an environment variable of the command
-    #[arg(long, value_name = "K=V", value_parser = OsStringValueParser::new().try_map(words::env))]
-    env: Vec<Vec<u8>>,
-    /// Override a limit of the profile
-    #[arg(long, value_name = "K=V", value_parser = words::limit)]
-    limit: Vec<String>,
-    /// End the jail after this time; what was counted until then is kept
-    #[arg(long, value_name = "TIME")]
-    timeout: Option<Span>,
-    /// Give the command a terminal
-    #[arg(short = 't', long)]
-    terminal: bool,
+    #[command(flatten)]
+    jailed: Jailed,
     /// Name of the proposed profile
     #[arg(long, value_name = "NEW", default_value = "recorded")]
     name: ProfileName,
     /// Write the proposal to this file instead of standard output
     #[arg(short, long = "output", value_name = "FILE")]
     output: Option<PathBuf>,
-    /// The command and its arguments
-    #[arg(last = true, required = true, value_name = "CMD")]
-    command: Vec<OsString>,
 }
 
 /// Runs and records the command; its exit code is ours.
 pub(crate) fn run(args: Args, sockets: &Sockets) -> Result<u8, Failure> {
-    // What can fail without a jail fails before there is one.
-    let workspace = args
-        .workspace
-        .as_deref()
-        .map(sys::command::open_folder)
-        .transpose()
-        .map_err(Failure::Workspace)?;
+    let ready = args.jailed.prepare()?;
     args.output.as_deref().map(check_output).transpose()?;
-    let program = words::program(&args.command);
-    let streams = Streams::choose(args.terminal).map_err(crate::attach::AttachError::from)?;
-    let attachment = Attachment::open(sockets)?;
-    let (name, output) = (args.name.clone(), args.output.clone());
-    let hello = Hello::Run(Box::new(request(args, streams)));
-    let ending = attachment.follow(&hello, streams, workspace.as_ref().map(AsFd::as_fd))?;
-    if let Some(text) = reason(&ending.record, &program) {
-        render::note(&text);
-    }
+    let ending = ready.follow(sockets, true)?;
     let code = ending.record.code;
-    match write(ending, name, output.as_deref()) {
+    match write(ending, args.name, args.output.as_deref()) {
         Err(failure) if code != 0 => {
             render::failure(&failure);
             Ok(code)
         }
         other => other.map(|()| code),
-    }
-}
-
-fn request(args: Args, streams: Streams) -> api::attach::Run {
-    api::attach::Run {
-        profile: args.profile,
-        argv: words::bytes(args.command),
-        env: args.env,
-        allow: args.allow,
-        connect: args.connect,
-        limits: args.limit,
-        timeout: args.timeout,
-        workspace: args.workspace.is_some(),
-        terminal: streams.window(),
-        record: true,
     }
 }
 
