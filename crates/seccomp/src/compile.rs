@@ -1,11 +1,12 @@
-//! Turns a profile into a BPF program: a balanced tree over number ranges, with a subtree where
-//! arguments count.
+//! Turns a profile into a BPF program: a tree over number ranges, with a subtree where arguments
+//! count.
 //!
 //! Not for: deciding anything; `verdict` says what the program must do.
 
 mod argument;
 mod assembler;
 mod prune;
+mod tree;
 
 use crate::action::Action;
 use crate::arch::Arch;
@@ -70,7 +71,7 @@ pub fn compile_for(
         purpose,
     };
     let ranges = writer.ranges();
-    let tree = tree(&mut writer.assembler, &ranges);
+    let tree = tree::tree(&mut writer.assembler, &ranges);
     prologue(&mut writer.assembler, arch, tree);
     let instructions = writer.assembler.finish();
     if instructions.len() > INSTRUCTIONS_MAX {
@@ -181,29 +182,6 @@ fn any_of(assembler: &mut Assembler, alternatives: &[Vec<Condition>], exits: Exi
             argument::condition(assembler, condition, Exits { yes, no })
         })
     })
-}
-
-/// A binary search for the range of the number in the accumulator.
-fn tree(assembler: &mut Assembler, ranges: &[Range]) -> Label {
-    match ranges {
-        [] => assembler.give(Action::KillProcess),
-        [only] => only.target,
-        // One number with the same answer on both sides needs one comparison, not two.
-        [below, one, above] if below.target == above.target && one.start + 1 == above.start => {
-            assembler.compare(operation::JUMP_EQUAL, one.start, one.target, below.target)
-        }
-        _ => {
-            let (below, above) = ranges.split_at(middle(ranges));
-            let yes = tree(assembler, above);
-            let no = tree(assembler, below);
-            let start = above.first().map_or(0, |range| range.start);
-            assembler.compare(operation::JUMP_AT_LEAST, start, yes, no)
-        }
-    }
-}
-
-fn middle(ranges: &[Range]) -> usize {
-    ranges.len() / 2
 }
 
 /// Architecture first, then the second ABI's bit, then the tree.
