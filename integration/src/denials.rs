@@ -97,6 +97,93 @@ fn logs_show_refused_calls_with_their_reason_and_the_line_to_change() {
     verify(&daemon);
 }
 
+/// A profile under which `mincore` is fatal, and a jail profile that names it.
+fn fatal_profile(daemon: &mut Daemon) {
+    let seccomp = "version = 1\nname = \"fatal\"\ndescription = \"d\"\nextends = \"agent\"\n\
+        [[deny]]\nwhy = \"a trap for tests\"\ncalls = [\"mincore\"]\nkill = true\n";
+    let jail =
+        "version = 1\nname = \"fatal\"\nextends = \"coder\"\n[seccomp]\nprofile = \"fatal\"\n";
+    for (kind, text) in [("seccomp", seccomp), ("jail", jail)] {
+        let folder = daemon.profiles().join(kind);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("fatal.toml"), text).unwrap();
+    }
+    daemon.restart();
+}
+
+/// Children that deafen themselves and make one call each: a plain one, `getpid` through the 32-bit door, one of
+/// x32, and one that the profile makes fatal.
+#[cfg(target_arch = "x86_64")]
+const FATAL: &str = "
+import mmap, signal
+code = mmap.mmap(-1, 4096, prot=7)
+# mov eax, 20; int 0x80; ret: getpid through the 32-bit door
+code.write(bytes.fromhex('b814000000cd80c3'))
+door = ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(code)))
+def ended(body):
+    child = os.fork()
+    if child == 0:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        body()
+        os._exit(7)
+    status = os.waitpid(child, 0)[1]
+    return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 'exit %d' % os.WEXITSTATUS(status)
+print(*[ended(body) for body in (
+    lambda: call(GETPID), door, lambda: call(GETPID | 0x40000000, 5), lambda: call(27, 1))])";
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn fatal_calls_end_their_process_and_are_shown_with_the_profile_to_change() {
+    let mut daemon = Daemon::standing();
+    fatal_profile(&mut daemon);
+    let jail = Jail::on(&daemon).profile("fatal");
+    let outcome = python(&jail, FATAL).ok();
+    assert_eq!(outcome.text(), "exit 7 9 9 9", "{outcome}");
+    let found = entries(&daemon, outcome.session(), "syscall.denied");
+    let found: Vec<&Value> = found.iter().map(|entry| &entry["data"]).collect();
+    let told: Vec<_> = found
+        .iter()
+        .map(|data| {
+            (
+                data["arch"].as_str().unwrap(),
+                data["syscall"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(told, [("i386", "20"), ("x32", "39"), ("x86_64", "mincore")]);
+    for (data, place) in found
+        .iter()
+        .zip(["fatal.toml", "fatal.toml", "fatal.toml:7"])
+    {
+        assert_eq!(
+            (&data["action"], &data["errno"]),
+            (&"kill".into(), &Value::Null)
+        );
+        let rule = data["rule"].as_str().unwrap();
+        assert!(rule.ends_with(place), "{rule}");
+    }
+    let shown = daemon.sheriff(&["logs", outcome.session()]).ok().text();
+    for line in [
+        "denied i386 20(",
+        "denied x32 39(0x5, ",
+        "denied mincore(start=1, ",
+    ] {
+        let line = shown.lines().find(|shown| shown.contains(line));
+        assert!(
+            line.is_some_and(|line| line.contains(") kill: ")),
+            "{shown}"
+        );
+    }
+    // The command itself: SIGSYS, as the kernel would have it.
+    let outcome = python(&jail, "call(27, 1)");
+    assert_eq!(outcome.code, 159, "{outcome}");
+    assert_eq!(
+        entries(&daemon, outcome.session(), "syscall.denied").len(),
+        1
+    );
+    verify(&daemon);
+}
+
 #[test]
 fn a_call_that_programs_try_as_a_matter_of_course_is_no_event() {
     let daemon = Daemon::ephemeral();

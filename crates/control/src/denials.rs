@@ -149,6 +149,7 @@ fn refused(session: &Session, call: &DeniedCall, suppressed: u64) -> Event {
         "number": call.number,
         "arch": found.arch,
         "args": arguments,
+        "action": if found.errno.is_some() { "errno" } else { "kill" },
         "errno": found.errno,
         "why": found.why,
         "cves": found.cves,
@@ -167,7 +168,7 @@ mod tests {
         number: 165,
         arch: 0,
         arguments: [0; 6],
-        errno: 1,
+        errno: Some(1),
     };
 
     fn told(untold: u64) -> Denials {

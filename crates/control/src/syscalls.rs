@@ -10,6 +10,10 @@ use seccomp::{Arch, Data, Errno, Profile, syscalls};
 
 use crate::policies::Set;
 
+/// Entries of other tables that a 64-bit kernel may have (`AUDIT_ARCH_*`, `linux/audit.h`), by the names
+/// that `strace` gives them.
+const FOREIGN: [(u32, &str); 2] = [(0x4000_0003, "i386"), (0x4000_0028, "arm")];
+
 /// The rules on system calls of one session: those of the generation that it was started under.
 #[derive(Debug, Clone)]
 pub struct SyscallRules {
@@ -24,8 +28,8 @@ pub(crate) struct Found {
     pub(crate) name: String,
     /// The architecture's name, or its number where it has none here.
     pub(crate) arch: String,
-    /// The answer's name.
-    pub(crate) errno: String,
+    /// The answer's name; none when the process was killed.
+    pub(crate) errno: Option<String>,
     /// The profile.
     pub(crate) profile: ProfileName,
     /// The rule's reason, or why there is no rule.
@@ -41,7 +45,8 @@ impl SyscallRules {
     pub(crate) fn find(&self, call: &DeniedCall) -> Found {
         let arch = Arch::ALL.into_iter().find(|arch| arch.audit() == call.arch);
         let profile = self.set.seccomp(&self.profile);
-        let decision = arch.zip(profile.as_deref());
+        // A foreign architecture's call met the program of this one.
+        let decision = arch.or(Arch::native()).zip(profile.as_deref());
         let decision = decision.map(|(arch, profile)| judge(profile, arch, call));
         let (why, cves, rule) = match decision {
             Some(decision) => told(decision),
@@ -51,18 +56,35 @@ impl SyscallRules {
                 None,
             ),
         };
+        let (name, arch) = named(call);
+        let errno = |number| Errno::new(number).map_or_else(String::new, |errno| errno.to_string());
         Found {
-            name: arch
-                .and_then(|arch| syscalls::name(arch, call.number))
-                .map_or_else(|| call.number.to_string(), str::to_owned),
-            arch: arch.map_or_else(|| format!("{:#x}", call.arch), |arch| arch.to_string()),
-            errno: Errno::new(call.errno).map_or_else(String::new, |errno| errno.to_string()),
+            name,
+            arch,
+            errno: call.errno.map(errno),
             profile: self.profile.clone(),
             why,
             cves,
             rule: rule.or_else(|| profile.as_deref().and_then(file_of)),
         }
     }
+}
+
+/// The call and the table that its number is from. Only the own table's numbers are given names: the same
+/// number means another call in others.
+fn named(call: &DeniedCall) -> (String, String) {
+    let Some(arch) = Arch::ALL.into_iter().find(|arch| arch.audit() == call.arch) else {
+        let known = FOREIGN.iter().find(|(audit, _)| *audit == call.arch);
+        let arch = known.map_or_else(|| format!("{:#x}", call.arch), |(_, name)| name.to_string());
+        return (call.number.to_string(), arch);
+    };
+    let second = arch.foreign_abi_bit().unwrap_or(0);
+    if call.number & second != 0 {
+        return ((call.number & !second).to_string(), "x32".to_owned());
+    }
+    let name = syscalls::name(arch, call.number);
+    let name = name.map_or_else(|| call.number.to_string(), str::to_owned);
+    (name, arch.to_string())
 }
 
 fn judge(profile: &Profile, arch: Arch, call: &DeniedCall) -> Decision {
@@ -80,6 +102,12 @@ fn told(decision: Decision) -> (String, Vec<String>, Option<String>) {
         let why = match decision.ground {
             Ground::Unnamed => "no rule of the profile names it",
             Ground::Unknown => "no known kernel assigns the number",
+            Ground::SecondAbi => {
+                "every call of a second ABI is fatal: its numbers mean other calls"
+            }
+            Ground::Foreign => {
+                "every call by another architecture's entry is fatal: its numbers mean other calls"
+            }
             _ => "the profile says nothing else",
         };
         return (why.to_owned(), Vec::new(), None);

@@ -16,7 +16,7 @@ use crate::event::MAIN_PROCESS;
 use crate::filter::Start;
 use crate::program::{self, Manner, NotStarted, Standard};
 use crate::recording::Recording;
-use crate::refusals::Refusals;
+use crate::refusals::{self, Refusals, Served};
 use crate::spec::PROCESSES_MAX;
 use crate::wire::{Order, Report, Spawn, Streams};
 
@@ -34,6 +34,8 @@ struct Program {
     terminal: Option<OwnedFd>,
     /// Whether it never ran.
     failed: bool,
+    /// Whether it was killed for a call that the profile makes fatal.
+    condemned: bool,
 }
 
 /// Why PID 1 stops serving.
@@ -114,10 +116,12 @@ impl Init {
         };
         // One call a turn: however many come, everything else has its turn too.
         if let Some(refusals) = &mut self.post.refusals {
-            if *call {
-                refusals.serve(&self.post.control)?;
-            }
+            let served = match *call {
+                true => refusals.serve(&self.post.control)?,
+                false => Served::Refused,
+            };
             refusals.catch_up(&self.post.control);
+            self.heed(served)?;
         }
         // The word on exec comes before the word on the end, or a fast program's start is lost.
         if statuses.contains(&true) {
@@ -138,6 +142,26 @@ impl Init {
             self.obey()?;
         }
         Ok(())
+    }
+
+    /// Remembers why a program dies, or ends the jail with the process that does not: as if the command
+    /// itself had made the fatal call.
+    fn heed(&mut self, served: Served) -> Result<(), End> {
+        match served {
+            Served::Refused => Ok(()),
+            Served::Killed(pid) => {
+                let mut programs = self.programs.iter_mut();
+                if let Some(program) = programs.find(|program| program.pid == pid) {
+                    program.condemned = true;
+                }
+                Ok(())
+            }
+            Served::NotKilled => {
+                let mut programs = self.programs.iter();
+                let main = programs.position(|program| program.process == MAIN_PROCESS);
+                main.map_or(Err(End::Lifeline), |at| self.finish(at, refusals::FATAL))
+            }
+        }
     }
 
     /// Orders, ended children, waiting calls, then the programs about to start.
@@ -243,6 +267,7 @@ impl Init {
             status: Some(status),
             terminal,
             failed: false,
+            condemned: false,
         })
     }
 
@@ -343,6 +368,10 @@ impl Init {
 
     fn finish(&mut self, index: usize, outcome: Outcome) -> Result<(), End> {
         let program = self.programs.swap_remove(index);
+        let outcome = match outcome {
+            refusals::KILLED if program.condemned => refusals::FATAL,
+            other => other,
+        };
         let process = program.process;
         if process == MAIN_PROCESS
             && let Some(refusals) = &mut self.post.refusals

@@ -61,7 +61,7 @@ mod tests {
             number: 165,
             arch: 0,
             arguments: [0; 6],
-            errno: 1,
+            errno: Some(1),
         };
         let denials = Denials {
             call: Some(call),

@@ -1,5 +1,6 @@
 //! PID 1 and the calls that the jail's seccomp program refuses: it hears of each, tells the warden,
-//! and answers as the program without reporting would.
+//! and answers as the program without reporting would. A call that is fatal there ends its process here
+//! too, by `SIGKILL`; it is refused besides, so that nothing depends on who is faster.
 //!
 //! Not for: deciding. Whatever a caller does, the answer is an error; there is no way to let a call
 //! go on (`sys::listener`).
@@ -22,6 +23,7 @@ use seccomp::{Action, Data, Errno, Program};
 use sys::SysError;
 use sys::listener::{Listener, Waiting};
 use sys::seqpacket::Seqpacket;
+use sys::wait::Outcome;
 
 use crate::bucket::Bucket;
 use crate::wire::Report;
@@ -30,6 +32,23 @@ use crate::wire::Report;
 const TOLD_AT_ONCE: u32 = 64;
 /// Denials told per second after that. The rest is counted, and the count told with the next.
 const TOLD_PER_SECOND: u32 = 16;
+
+/// How a program ends that was killed for a call, as the kernel has it.
+pub(crate) const KILLED: Outcome = Outcome::Signalled(9);
+/// And as it is told: `SIGSYS`, as where the kernel itself ends a program for a fatal call.
+pub(crate) const FATAL: Outcome = Outcome::Signalled(31);
+
+/// What became of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "a process that could not be killed must not live on"]
+pub(crate) enum Served {
+    /// It was refused, or its caller was gone.
+    Refused,
+    /// It was refused, and this process killed for it.
+    Killed(i32),
+    /// It was refused, but its process should be dead and is not.
+    NotKilled,
+}
 
 /// The listener and what it needs.
 #[derive(Debug)]
@@ -53,9 +72,9 @@ impl Refusals {
     }
 
     /// Tells of one waiting call and refuses it. Never waits: call it when the listener is readable.
-    pub(crate) fn serve(&mut self, control: &Seqpacket) -> Result<(), SysError> {
+    pub(crate) fn serve(&mut self, control: &Seqpacket) -> Result<Served, SysError> {
         let Some(waiting) = self.listener.receive()? else {
-            return Ok(());
+            return Ok(Served::Refused);
         };
         let errno = self.errno_of(&waiting);
         // First told, then answered: what the caller did next can't come before it.
@@ -64,8 +83,23 @@ impl Refusals {
         } else {
             self.untold = self.untold.saturating_add(1);
         }
+        let served = match errno {
+            Some(_) => Served::Refused,
+            None => self.kill(&waiting),
+        };
+        let errno = errno.unwrap_or(Errno::EPERM);
         self.listener.refuse(&waiting, errno.number())?;
-        Ok(())
+        Ok(served)
+    }
+
+    /// Ends the process that made a fatal call.
+    fn kill(&self, waiting: &Waiting) -> Served {
+        match self.listener.kill_caller(waiting) {
+            Ok(Some(process)) => Served::Killed(process),
+            // Somebody else ended it before it had its answer.
+            Ok(None) => Served::Refused,
+            Err(_alive) => Served::NotKilled,
+        }
     }
 
     /// How long until the count of what was not told may be, if there is any.
@@ -87,9 +121,9 @@ impl Refusals {
         }
     }
 
-    /// The answer of the program that enforces. That it says anything but an error about a call that
-    /// the other one left to us can't be, and is still a refusal.
-    fn errno_of(&self, waiting: &Waiting) -> Errno {
+    /// The answer of the program that enforces; `None` for a fatal call. That it says anything else about
+    /// a call that the other one left to us can't be, and is still a refusal.
+    fn errno_of(&self, waiting: &Waiting) -> Option<Errno> {
         let call = Data {
             number: waiting.number,
             arch: waiting.arch,
@@ -97,8 +131,9 @@ impl Refusals {
             arguments: waiting.arguments,
         };
         match seccomp::simulate(&self.enforce, &call) {
-            Ok(Action::Errno(errno)) => errno,
-            _ => Errno::EPERM,
+            Ok(Action::Errno(errno)) => Some(errno),
+            Ok(Action::KillProcess) => None,
+            _ => Some(Errno::EPERM),
         }
     }
 
@@ -122,12 +157,12 @@ impl AsFd for Refusals {
     }
 }
 
-const fn denied(waiting: &Waiting, errno: Errno) -> DeniedCall {
+fn denied(waiting: &Waiting, errno: Option<Errno>) -> DeniedCall {
     DeniedCall {
         thread: waiting.thread,
         number: waiting.number,
         arch: waiting.arch,
         arguments: waiting.arguments,
-        errno: errno.number(),
+        errno: errno.map(Errno::number),
     }
 }

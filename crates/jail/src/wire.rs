@@ -351,7 +351,8 @@ fn put_denials(out: &mut Vec<u8>, denials: &Denials) {
     for argument in arguments {
         out.extend(argument.to_le_bytes());
     }
-    out.extend(errno.to_le_bytes());
+    // No error has the number 0: there is none, as the process was killed.
+    out.extend(errno.unwrap_or(0).to_le_bytes());
 }
 
 fn put_number(out: &mut Vec<u8>, number: u32) {

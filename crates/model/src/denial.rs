@@ -16,8 +16,8 @@ pub struct DeniedCall {
     pub arch: u32,
     /// The six argument registers, used or not.
     pub arguments: [u64; 6],
-    /// The error number that it was answered with, 1 to 4095.
-    pub errno: u16,
+    /// The error number that it was answered with, 1 to 4095; none when its process was killed for it.
+    pub errno: Option<u16>,
 }
 
 /// What a jail's PID 1 says of refused calls: one of them, how many were not told of, or both.

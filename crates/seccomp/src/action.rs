@@ -18,7 +18,8 @@ const RET_ACTION: u32 = 0xFFFF_0000;
 /// filters answer (seccomp(2)) to what it ranks lowest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Action {
-    /// The whole process dies with SIGSYS, as if by an uncatchable signal.
+    /// The whole process dies with SIGSYS, as if by an uncatchable signal; of SIGKILL where a program for
+    /// reports leaves it to the listener ([`crate::Purpose::Report`]).
     KillProcess,
     /// The call does nothing; the thread gets SIGSYS, which a handler may catch.
     Trap,

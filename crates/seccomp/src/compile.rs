@@ -72,7 +72,8 @@ pub fn compile_for(
     };
     let ranges = writer.ranges();
     let tree = tree::tree(&mut writer.assembler, &ranges);
-    prologue(&mut writer.assembler, arch, tree);
+    let fatal = writer.leaf_of_the_foreign();
+    prologue(&mut writer.assembler, arch, tree, fatal);
     let instructions = writer.assembler.finish();
     if instructions.len() > INSTRUCTIONS_MAX {
         return Err(CompileError::TooLong {
@@ -164,10 +165,20 @@ impl Writer<'_> {
         any_of(&mut self.assembler, guard.alternatives(), Exits { yes, no })
     }
 
+    /// The end of what comes by another door than the architecture's own. A program for recording need
+    /// not leave it to the one beneath, which has the same answer.
+    fn leaf_of_the_foreign(&mut self) -> Label {
+        match self.purpose {
+            Purpose::Enforce | Purpose::Report => self.leaf(Action::KillProcess, false),
+            Purpose::Record => self.assembler.give(Action::KillProcess),
+        }
+    }
+
     /// The end of a path, as the purpose has it.
     fn leaf(&mut self, action: Action, quiet: bool) -> Label {
         let action = match (self.purpose, action) {
             (Purpose::Report, Action::Errno(_)) if !quiet => Action::Notify,
+            (Purpose::Report, Action::KillProcess) => Action::Notify,
             (Purpose::Record, Action::Allow | Action::Log) => Action::Notify,
             (Purpose::Record, _) => Action::Allow,
             (Purpose::Enforce | Purpose::Report, action) => action,
@@ -185,8 +196,7 @@ fn any_of(assembler: &mut Assembler, alternatives: &[Vec<Condition>], exits: Exi
 }
 
 /// Architecture first, then the second ABI's bit, then the tree.
-fn prologue(assembler: &mut Assembler, arch: Arch, tree: Label) {
-    let kill = assembler.give(Action::KillProcess);
+fn prologue(assembler: &mut Assembler, arch: Arch, tree: Label, kill: Label) {
     let number = match arch.foreign_abi_bit() {
         Some(bit) => assembler.compare(operation::JUMP_ANY_BIT, bit, kill, tree),
         None => tree,

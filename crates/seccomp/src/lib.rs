@@ -20,6 +20,7 @@ pub mod errno;
 pub mod explain;
 pub mod export;
 pub mod import;
+pub mod ioctl;
 pub mod lint;
 pub mod matrix;
 pub mod profile;

@@ -34,7 +34,10 @@ pub fn verdict(profile: &Profile, arch: Arch, call: &Data) -> Action {
 pub fn verdict_for(profile: &Profile, arch: Arch, call: &Data, purpose: Purpose) -> Action {
     let second_abi = arch.foreign_abi_bit().unwrap_or(0);
     if call.arch != arch.audit() || call.number & second_abi != 0 {
-        return Action::KillProcess;
+        return match purpose {
+            Purpose::Report => Action::Notify,
+            Purpose::Enforce | Purpose::Record => Action::KillProcess,
+        };
     }
     let Some(name) = syscalls::name(arch, call.number) else {
         return match purpose {
@@ -56,6 +59,10 @@ const fn reported(ruling: Ruling) -> Action {
         Ruling {
             action: Action::Errno(_),
             quiet: false,
+        }
+        | Ruling {
+            action: Action::KillProcess,
+            ..
         } => Action::Notify,
         Ruling { action, .. } => action,
     }

@@ -38,19 +38,7 @@ impl Process {
     /// # Errors
     /// `pidfd_send_signal`'s: `ESRCH` when it was reaped.
     pub fn kill(&self) -> Result<(), SysError> {
-        #[expect(unsafe_code, reason = "pidfd_send_signal has no safe wrapper")]
-        // SAFETY: a null siginfo is allowed (the kernel fills one in); the rest are numbers.
-        let code = unsafe {
-            libc::syscall(
-                libc::SYS_pidfd_send_signal,
-                self.pidfd.as_raw_fd(),
-                libc::SIGKILL,
-                std::ptr::null::<libc::siginfo_t>(),
-                0,
-            )
-        };
-        Errno::result(code).call("pidfd_send_signal")?;
-        Ok(())
+        crate::pidfd::kill(self.pidfd.as_fd())
     }
 
     /// Reaps it if it has ended; `None` while it runs.

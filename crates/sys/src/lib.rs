@@ -21,6 +21,7 @@ pub mod namespace;
 pub mod netlink;
 pub mod netns;
 pub mod peer_socket;
+mod pidfd;
 pub mod privileges;
 pub mod pty;
 pub mod readiness;

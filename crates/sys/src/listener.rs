@@ -5,6 +5,7 @@
 //! (`seccomp_unotify(2)`); nothing here can say `SECCOMP_USER_NOTIF_FLAG_CONTINUE`, nor success.
 //! Another type can, for programs that only count: see `recorder`.
 
+mod caller;
 pub mod recorder;
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -165,8 +166,9 @@ impl Listener {
 
     fn control(&self, request: u32, buffer: *mut libc::c_void) -> nix::Result<()> {
         #[expect(unsafe_code, reason = "these requests have no safe wrapper")]
-        // SAFETY: both callers pass their own buffer, which is at least as large as the structure of
-        // the running kernel (`sizes`) and is borrowed for the call.
+        // SAFETY: each caller passes a buffer of its own that outlives the call: for the first two
+        // requests at least as large as the structure of the running kernel (`sizes`), for
+        // NOTIF_ID_VALID one u64, which the kernel reads.
         let code = unsafe { libc::ioctl(self.fd.as_raw_fd(), request.into(), buffer) };
         Errno::result(code).map(drop)
     }

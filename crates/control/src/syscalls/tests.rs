@@ -20,6 +20,7 @@ fn rules(seccomp: &str) -> SyscallRules {
         "version = 1\nname = \"own\"\nextends = \"base\"\n[seccomp]\nprofile = \"{seccomp}\""
     );
     let child = "version = 1\nname = \"child\"\ndescription = \"d\"\nextends = \"agent\"\ndrop = [\"umask\"]";
+    let fatal = "version = 1\nname = \"fatal\"\ndescription = \"d\"\nextends = \"agent\"\n[[deny]]\nwhy = \"w\"\ncalls = [\"umask\"]\nkill = true";
     let small = "version = 1\nname = \"small\"\ndescription = \"d\"\n[[allow]]\nwhy = \"w\"\ncalls = [\"read\"]";
     let texts = vec![
         text("jail", "own", &jail),
@@ -30,6 +31,7 @@ fn rules(seccomp: &str) -> SyscallRules {
         ),
         text("seccomp", "agent", seccomp::shipped("agent").unwrap()),
         text("seccomp", "child", child),
+        text("seccomp", "fatal", fatal),
         text("seccomp", "small", small),
     ];
     let run = Run {
@@ -55,7 +57,7 @@ fn call(name: &str) -> DeniedCall {
         number: syscalls::number(Arch::X86_64, name).unwrap(),
         arch: Arch::X86_64.audit(),
         arguments: [0; 6],
-        errno: 1,
+        errno: Some(1),
     }
 }
 
@@ -63,8 +65,8 @@ fn call(name: &str) -> DeniedCall {
 fn a_refused_call_is_told_with_the_line_that_refuses_it_in_whichever_file() {
     let found = rules("child").find(&call("mount"));
     assert_eq!(
-        (found.name.as_str(), found.errno.as_str()),
-        ("mount", "EPERM")
+        (found.name.as_str(), found.errno.as_deref()),
+        ("mount", Some("EPERM"))
     );
     assert_eq!(
         (found.arch.as_str(), found.profile.as_str()),
@@ -87,6 +89,33 @@ fn a_call_without_a_rule_names_the_file_where_one_would_stand() {
     let found = rules("small").find(&call("umask"));
     assert_eq!(found.rule.as_deref(), Some("small.toml"), "{found:?}");
     assert_eq!(found.why, "no rule of the profile names it");
+}
+
+#[test]
+fn a_fatal_call_is_told_with_its_table_its_rule_or_the_profile_and_no_error() {
+    let fatal = |arch: u32, number: u32| DeniedCall {
+        arch,
+        number,
+        errno: None,
+        ..call("mount")
+    };
+    let own = Arch::native().unwrap().audit();
+    let child = rules("fatal");
+    let rule = child.find(&fatal(
+        own,
+        syscalls::number(Arch::native().unwrap(), "umask").unwrap(),
+    ));
+    assert_eq!((rule.name.as_str(), rule.errno), ("umask", None));
+    assert_eq!(rule.rule.as_deref(), Some("fatal.toml:7"));
+    for (arch, number, shown) in [
+        (0x4000_0003, 20, ("20", "i386")),
+        (0xC000_003E, 0x4000_0027, ("39", "x32")),
+    ] {
+        let found = child.find(&fatal(arch, number));
+        assert_eq!((found.name.as_str(), found.arch.as_str()), shown);
+        assert_eq!(found.rule.as_deref(), Some("fatal.toml"), "{found:?}");
+        assert!(found.why.contains("is fatal"), "{}", found.why);
+    }
 }
 
 #[test]

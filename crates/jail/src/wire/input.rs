@@ -64,7 +64,7 @@ impl<'a> Input<'a> {
             *argument = self.long()?;
         }
         let errno = self.short()?;
-        if !(1..=ERRNO_MAX).contains(&errno) {
+        if errno > ERRNO_MAX {
             return Err(Malformed);
         }
         Ok(DeniedCall {
@@ -72,7 +72,7 @@ impl<'a> Input<'a> {
             number,
             arch,
             arguments,
-            errno,
+            errno: (errno != 0).then_some(errno),
         })
     }
 

@@ -9,7 +9,7 @@ use jail::{Filter, Jail, JailEvent, Spec, Stdio};
 use model::{Denials, DeniedCall, ExitRecord};
 use seccomp::{Arch, Profile, Purpose, syscalls};
 
-use crate::support::{Yard, captured, in_a_yard, refusing, shell, until, until_over};
+use crate::support::{Yard, answering, captured, in_a_yard, refusing, shell, until, until_over};
 
 /// `SECCOMP_RET_ERRNO` with `EXDEV`, which none of these calls gives by itself.
 const EXDEV: u32 = 0x0005_0012;
@@ -103,7 +103,7 @@ fn a_refused_call_is_reported_with_its_arguments_and_an_allowed_one_is_not() {
             number: number("bpf"),
             arch: Arch::native().unwrap().audit(),
             arguments: [1, 2, 3, 4, 5, 0xfedc_ba98_7654_3210],
-            errno: 18,
+            errno: Some(18),
         };
         assert_eq!(calls(&denials), [expected]);
         assert_eq!(count(&denials), 1);
@@ -310,6 +310,152 @@ print(call(SECCOMP, 1, 8, ctypes.addressof(program)), call(SECCOMP, 1, 0, ctypes
         assert_eq!(output, "EBUSY ok EXDEV\n");
         let (output, _, _) = run(yard, two_refused(false), &script);
         assert_eq!(output, "ok ok EXDEV\n");
+    });
+}
+
+/// A profile under which `mincore` is fatal.
+fn fatal_mincore() -> Arc<Filter> {
+    let head = "version = 1\nname = \"own\"\ndescription = \"d\"\nextends = \"agent\"\n";
+    let rule = "[[deny]]\nwhy = \"w\"\ncalls = [\"mincore\"]\nkill = true\n";
+    let profile = Profile::parse("own.toml", &format!("{head}{rule}")).unwrap();
+    let compiled = |purpose| seccomp::compile_for(&profile, Arch::native().unwrap(), purpose);
+    let report = compiled(Purpose::Report).unwrap();
+    Arc::new(Filter::new(
+        compiled(Purpose::Enforce).unwrap(),
+        Some(report),
+    ))
+}
+
+/// A child that ends by a call, and how.
+const CHILDREN: &str = "
+def ended(body):
+    child = os.fork()
+    if child == 0:
+        body()
+        os._exit(7)
+    _, status = os.waitpid(child, 0)
+    return os.WTERMSIG(status) if os.WIFSIGNALED(status) else f'exit {os.WEXITSTATUS(status)}'
+def deaf():
+    for number in signal.valid_signals():
+        try: signal.signal(number, signal.SIG_IGN)
+        except (OSError, ValueError): pass
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+";
+
+#[test]
+fn a_fatal_call_ends_its_process_whatever_that_blocks_and_is_reported() {
+    in_a_yard(|yard| {
+        let script = format!(
+            "{CHILDREN}
+def threaded():
+    thread = threading.Thread(target=lambda: call(MINCORE, 3)); thread.start(); thread.join()
+    os._exit(8)
+print(ended(lambda: call(GETPID)), ended(lambda: call(MINCORE, 1)))
+print(ended(lambda: (deaf(), call(MINCORE, 2))), ended(threaded))
+print(ended(lambda: call(GETPID | 0x40000000, 4)), call(GETPID))"
+        );
+        let script = script.replace("MINCORE", &number("mincore").to_string());
+        let (output, record, denials) = run(yard, fatal_mincore(), &script);
+        let x32 = cfg!(target_arch = "x86_64");
+        let last = if x32 { "9" } else { "exit 7" };
+        assert_eq!(output, format!("exit 7 9\n9 9\n{last} ok\n"));
+        assert_eq!(record, ExitRecord::exited(0));
+        let fatal: Vec<_> = calls(&denials)
+            .into_iter()
+            .filter(|call| call.errno.is_none())
+            .map(|call| (call.number, call.arguments[0]))
+            .collect();
+        let mincore = number("mincore");
+        let mut expected = vec![(mincore, 1), (mincore, 2), (mincore, 3)];
+        if x32 {
+            expected.push((number("getpid") | seccomp::arch::X32_BIT, 4));
+        }
+        assert_eq!(fatal, expected);
+    });
+}
+
+#[test]
+fn a_fatal_call_of_the_command_itself_ends_it_by_sigsys_and_other_signals_stay_themselves() {
+    in_a_yard(|yard| {
+        let ends = |script: &str| {
+            let script = script.replace("MINCORE", &number("mincore").to_string());
+            let (output, record, denials) = run(yard, fatal_mincore(), &script);
+            let fatal = calls(&denials).iter().any(|call| call.errno.is_none());
+            (output, record, fatal)
+        };
+        let up = || "up\n".to_owned();
+        let sigsys = ExitRecord::signalled(31);
+        assert_eq!(
+            ends("print('up', flush=True); call(MINCORE); print('lives')"),
+            (up(), sigsys, true)
+        );
+        let thread = "print('up', flush=True)
+thread = threading.Thread(target=lambda: call(MINCORE)); thread.start(); time.sleep(60)";
+        assert_eq!(ends(thread), (up(), sigsys, true));
+        let killed = "print('up', flush=True)
+if os.fork() == 0: os.kill(os.getppid(), signal.SIGKILL)
+time.sleep(60)";
+        assert_eq!(ends(killed), (up(), ExitRecord::signalled(9), false));
+    });
+}
+
+#[test]
+fn a_process_that_cannot_be_killed_gets_no_answer_but_an_error_and_takes_the_jail_with_it() {
+    const KILL: u32 = 0x8000_0000;
+    in_a_yard(|yard| {
+        let script = "
+print('up', flush=True)
+if os.fork() == 0:
+    print(call(BPF), flush=True)
+    time.sleep(60)
+os.wait()";
+        let bpf = number("bpf");
+        for (hindered, record) in [
+            (false, ExitRecord::exited(0)),
+            (true, ExitRecord::signalled(31)),
+        ] {
+            // What PID 1 needs for it is refused to PID 1 too.
+            let pidfd = hindered.then(|| (number("pidfd_open"), EXDEV));
+            let with = |answer| answering(&[pidfd.unwrap_or((bpf, answer)), (bpf, answer)]);
+            let filter = Arc::new(Filter::new(with(KILL), Some(with(WAITS))));
+            let (output, ended, denials) = run(yard, filter, script);
+            assert_eq!(ended, record, "{hindered}");
+            assert!(
+                ["up\n", "up\nEPERM\n"].contains(&output.as_str()),
+                "{output}"
+            );
+            let told: Vec<_> = calls(&denials)
+                .iter()
+                .map(|one| (one.number, one.errno))
+                .collect();
+            assert_eq!(told, [(bpf, None)]);
+        }
+    });
+}
+
+#[test]
+fn a_flood_of_fatal_calls_ends_every_caller_and_is_counted() {
+    in_a_yard(|yard| {
+        let script = format!(
+            "{CHILDREN}
+left = []
+def flood():
+    for i in range(250):
+        if (end := ended(lambda: call(MINCORE, i))) != 9: left.append(end)
+threads = [threading.Thread(target=flood) for _ in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(left, call(GETPID))"
+        );
+        let script = script.replace("MINCORE", &number("mincore").to_string());
+        let (output, record, denials) = run(yard, fatal_mincore(), &script);
+        assert_eq!(
+            (output.as_str(), record),
+            ("[] ok\n", ExitRecord::exited(0))
+        );
+        assert_eq!(count(&denials), 1000);
+        let told = calls(&denials).len();
+        assert!((64..64 + 16 * 60).contains(&told), "{told}");
     });
 }
 

@@ -236,18 +236,21 @@ fn no_mount() -> Filter {
 
 /// Everything allowed but these numbers, which get this return value.
 pub(crate) fn refusing(numbers: &[u32], answer: u32) -> Program {
+    let answers: Vec<_> = numbers.iter().map(|number| (*number, answer)).collect();
+    answering(&answers)
+}
+
+/// Everything allowed but these numbers, which get these return values.
+pub(crate) fn answering(answers: &[(u32, u32)]) -> Program {
     const LOAD: u16 = 0x20;
     const EQUAL: u16 = 0x15;
     const RETURN: u16 = 0x06;
     let one = |code, jt, jf, k| Instruction { code, jt, jf, k };
     let mut instructions = vec![one(LOAD, 0, 0, 0)];
-    for (number, left) in numbers
-        .iter()
-        .zip((0..u8::try_from(numbers.len()).unwrap()).rev())
-    {
-        instructions.push(one(EQUAL, left + 1, 0, *number));
+    for (number, answer) in answers {
+        instructions.push(one(EQUAL, 0, 1, *number));
+        instructions.push(one(RETURN, 0, 0, *answer));
     }
     instructions.push(one(RETURN, 0, 0, 0x7fff_0000));
-    instructions.push(one(RETURN, 0, 0, answer));
     Program::from_instructions(instructions)
 }

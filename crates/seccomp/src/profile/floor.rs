@@ -64,6 +64,9 @@ pub const FLOOR: &[Need] = &[
     need("ioctl", [0, 0xC050_2100]),
     need("ioctl", [0, 0xC018_2101]),
     need("ioctl", [0, 0x4008_2102]),
+    // The end of a process that made a fatal call; its number is read from /proc.
+    need("pidfd_open", []),
+    need("pidfd_send_signal", []),
     // Terminals: TIOCSPTLCK, TIOCGPTPEER, TIOCSWINSZ, TIOCSCTTY.
     need("openat", [0, 0, 0o200_0402]),
     need("ioctl", [0, 0x4004_5431]),

@@ -13,6 +13,8 @@ const WORD_CHARS_MAX: usize = 96;
 const WHY_CHARS_MAX: usize = 240;
 /// Most CVEs shown.
 const CVES_MAX: usize = 3;
+/// The answer to a fatal call.
+const KILLED: &str = "kill";
 /// Numbers from here on are shown in hexadecimal: they are flags more often than counts.
 const HEX_FROM: u64 = 0x1_0000;
 
@@ -21,8 +23,11 @@ const HEX_FROM: u64 = 0x1_0000;
 pub(crate) struct Denied {
     process: u32,
     syscall: String,
+    #[serde(default)]
+    arch: String,
     args: Vec<String>,
-    errno: String,
+    /// None when the process was killed.
+    errno: Option<String>,
     why: String,
     cves: Vec<String>,
     rule: Option<String>,
@@ -33,11 +38,17 @@ impl Denied {
     /// `denied mount(...) EPERM: why [profile file:line]`, and what else is known.
     pub(crate) fn line(&self, style: Style) -> String {
         let call = text::brief(&self.syscall, WORD_CHARS_MAX);
+        // A bare number means nothing without its table.
+        let table = match self.syscall.bytes().all(|byte| byte.is_ascii_digit()) {
+            true => format!("{} ", text::brief(&self.arch, WORD_CHARS_MAX)),
+            false => String::new(),
+        };
+        let answer = self.errno.as_deref().unwrap_or(KILLED);
         let mut line = format!(
-            "{} {call}({}) {}: {}",
+            "{} {table}{call}({}) {}: {}",
             style.paint(Paint::Bad, "denied"),
             self.arguments(),
-            text::brief(&self.errno, WORD_CHARS_MAX),
+            text::brief(answer, WORD_CHARS_MAX),
             text::brief(&self.why, WHY_CHARS_MAX),
         );
         if let Some(rule) = &self.rule {
@@ -60,7 +71,12 @@ impl Denied {
             Some(parameters) => parameters
                 .iter()
                 .zip(values)
-                .map(|(parameter, value)| argument(*parameter, value))
+                .map(
+                    |(parameter, value)| match (self.syscall.as_str(), parameter.name) {
+                        ("ioctl", "cmd") => request(value & parameter.kind.bits()),
+                        _ => argument(*parameter, value),
+                    },
+                )
                 .collect(),
             None => values.take(6).map(|value| format!("{value:#x}")).collect(),
         };
@@ -81,6 +97,12 @@ impl Denied {
 fn number(text: &str) -> u64 {
     let digits = text.strip_prefix("0x").unwrap_or(text);
     u64::from_str_radix(digits, 16).unwrap_or_default()
+}
+
+/// A request of `ioctl`, by its name too where `strace` would give it one.
+fn request(value: u64) -> String {
+    let name = seccomp::ioctl::name(value).map_or_else(String::new, |name| format!(" {name}"));
+    format!("cmd={value:#x}{name}")
 }
 
 fn argument(parameter: Parameter, value: u64) -> String {
@@ -128,16 +150,44 @@ mod tests {
         );
         let unknown = line(|data| data["syscall"] = json!("999"));
         assert!(
-            unknown.starts_with("denied 999(0xffffffff00000026, 0x80805, 0x0,"),
+            unknown.starts_with("denied x86_64 999(0xffffffff00000026, 0x80805, 0x0,"),
             "{unknown}"
         );
+    }
+
+    #[test]
+    fn a_request_of_ioctl_is_shown_in_hexadecimal_and_by_name() {
+        let ioctl = |request: &str| {
+            line(|data| {
+                data["syscall"] = json!("ioctl");
+                data["args"] = json!(["0x0", request, "0x7ffc0000"]);
+            })
+        };
+        let known = ioctl("0xffffffff00005412");
+        assert!(
+            known.contains("ioctl(fd=0, cmd=0x5412 TIOCSTI, arg=0x7ffc0000)"),
+            "{known}"
+        );
+        let unknown = ioctl("0x5411");
+        assert!(unknown.contains("cmd=0x5411, "), "{unknown}");
+    }
+
+    #[test]
+    fn a_fatal_call_is_shown_with_its_table_and_as_what_it_was() {
+        let fatal = line(|data| {
+            data["errno"] = json!(null);
+            data["syscall"] = json!("39");
+            data["arch"] = json!("x32");
+        });
+        assert!(fatal.starts_with("denied x32 39("), "{fatal}");
+        assert!(fatal.contains(") kill: families"), "{fatal}");
     }
 
     #[test]
     fn hostile_texts_stay_on_their_line_and_short() {
         let hostile = "\u{9b}31m\n".repeat(10_000);
         let shown = line(|data| {
-            for key in ["syscall", "errno", "why", "rule"] {
+            for key in ["syscall", "arch", "errno", "why", "rule"] {
                 data[key] = json!(hostile);
             }
             data["cves"] = json!([hostile, hostile]);

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::clone::{fork, spawn};
-use crate::namespace::Namespaces;
+use crate::clone::fork;
 use crate::readiness::wait_readable;
 use crate::wait::{Outcome, reap_any};
 
@@ -20,10 +19,12 @@ fn program() -> Vec<Instruction> {
     ]
 }
 
-/// Runs the body in a child, which must return 0.
+/// Runs the body in a child, which must return 0. A plain fork: tests run in threads, and the C library
+/// takes its allocator's locks for fork alone.
 fn apart(body: impl FnOnce() -> i32) {
-    let child = spawn(Namespaces::NONE, None, body).unwrap();
-    assert_eq!(child.reap().unwrap(), Outcome::Exited(0));
+    let pid = nix::unistd::Pid::from_raw(fork(body).unwrap());
+    let ended = nix::sys::wait::waitpid(pid, None).unwrap();
+    assert_eq!(ended, nix::sys::wait::WaitStatus::Exited(pid, 0));
 }
 
 fn listen() -> Listener {
@@ -100,5 +101,61 @@ fn a_second_listener_is_refused_and_the_end_of_the_first_answers_for_it() {
         assert_eq!(install(&program()).unwrap_err().errno, Errno::EBUSY);
         drop(listener);
         i32::from(wait_with(0) != libc::ENOSYS)
+    });
+}
+
+/// A process that makes a call on its second thread, with every signal blocked, and lives on if it may.
+fn thread_that_calls() -> i32 {
+    crate::signals::block_all().unwrap();
+    let thread = std::thread::spawn(|| wait_with(0));
+    drop(thread.join());
+    wait_readable(&[], Some(Duration::from_secs(60))).unwrap();
+    1
+}
+
+#[test]
+fn the_caller_is_killed_with_all_its_threads_and_nobody_else() {
+    apart(|| {
+        let mut listener = listen();
+        let bystander = fork(|| wait_with(7)).unwrap();
+        let other = hear(&mut listener).unwrap();
+        let pid = fork(thread_that_calls).unwrap();
+        let call = hear(&mut listener).unwrap();
+        assert_ne!(i64::from(call.thread), i64::from(pid));
+        assert_eq!(listener.kill_caller(&call).unwrap(), Some(pid));
+        listener.refuse(&call, 1).unwrap();
+        assert_eq!(ended(), Outcome::Signalled(9));
+        // A caller that is gone is no error, and its number names nobody.
+        assert_eq!(listener.kill_caller(&call).unwrap(), None);
+        assert!(listener.refuse(&other, 3).unwrap());
+        assert_eq!(ended(), Outcome::Exited(3), "{bystander}");
+        // An answered call is over, though its thread may live.
+        let pid = fork(|| wait_with(0) + wait_with(1)).unwrap();
+        let first = hear(&mut listener).unwrap();
+        assert!(listener.refuse(&first, 4).unwrap());
+        let second = hear(&mut listener).unwrap();
+        assert_eq!(first.thread, second.thread);
+        assert_eq!(listener.kill_caller(&first).unwrap(), None);
+        assert!(listener.refuse(&second, 5).unwrap());
+        assert_eq!(ended(), Outcome::Exited(9), "{pid}");
+        0
+    });
+}
+
+#[test]
+fn a_caller_that_cannot_be_killed_is_an_error() {
+    apart(|| {
+        let mut listener = listen();
+        let pid = fork(|| wait_with(0)).unwrap();
+        let call = hear(&mut listener).unwrap();
+        // No process has this number.
+        let hidden = Waiting {
+            thread: u32::MAX,
+            ..call
+        };
+        assert_eq!(listener.kill_caller(&hidden).unwrap_err().call, "read");
+        assert!(listener.refuse(&call, 6).unwrap());
+        assert_eq!(ended(), Outcome::Exited(6), "{pid}");
+        0
     });
 }

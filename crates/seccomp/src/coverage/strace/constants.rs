@@ -3,6 +3,7 @@
 //! Not for: every constant of the kernel. What is missing here leaves an argument unknown.
 
 use crate::arch::Arch;
+use crate::ioctl;
 
 /// The same on both architectures (linux/socket.h, linux/sched.h, linux/prctl.h, asm-generic).
 const COMMON: &[(&str, u64)] = &[
@@ -149,23 +150,6 @@ const COMMON: &[(&str, u64)] = &[
     ("PR_CAP_AMBIENT_RAISE", 2),
     ("PR_CAP_AMBIENT_CLEAR_ALL", 4),
     ("PR_SET_VMA", 0x5356_4D41),
-    // ioctl.
-    ("TCGETS", 0x5401),
-    ("TCSETS", 0x5402),
-    ("TCSETSW", 0x5403),
-    ("TCSETSF", 0x5404),
-    ("TIOCSCTTY", 0x540E),
-    ("TIOCGPGRP", 0x540F),
-    ("TIOCSPGRP", 0x5410),
-    ("TIOCSTI", 0x5412),
-    ("TIOCGWINSZ", 0x5413),
-    ("TIOCSWINSZ", 0x5414),
-    ("TIOCLINUX", 0x541C),
-    ("FIONREAD", 0x541B),
-    ("FIONBIO", 0x5421),
-    ("TIOCSETD", 0x5423),
-    ("FIONCLEX", 0x5450),
-    ("FIOCLEX", 0x5451),
 ];
 
 /// Those of `open` that only look alike (`asm/fcntl.h`): on `x86_64`, on aarch64.
@@ -185,5 +169,6 @@ pub(super) fn value(arch: Arch, name: &str) -> Option<u64> {
         Arch::X86_64 => *x86,
         Arch::Aarch64 => *arm,
     });
-    common.map(|(_, value)| *value).or(own)
+    let request = || ioctl::number(name);
+    common.map(|(_, value)| *value).or(own).or_else(request)
 }
