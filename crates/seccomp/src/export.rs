@@ -91,10 +91,14 @@ pub enum ExportError {
         call: &'static str,
     },
     /// The call's rules need more than [`CALL_RULES_MAX`].
-    #[error("{call}: needs more than {CALL_RULES_MAX} rules without `or` and `not`")]
+    #[error("{file}:{line}: {call} needs more than {CALL_RULES_MAX} rules without `or` and `not`")]
     TooManyRules {
         /// Name of the call.
         call: &'static str,
+        /// The file of the rule that looks at the most of its arguments' values.
+        file: String,
+        /// The line in it that names the call, from 1.
+        line: usize,
     },
 }
 

@@ -264,11 +264,19 @@ impl Agreement {
     ];
 }
 
+impl Cell {
+    /// Whether the call is refused, and nobody hears of it.
+    fn is_quiet(&self) -> bool {
+        self.verdict == Verdict::Errno && self.cases.iter().all(|case| case.decision.quiet)
+    }
+}
+
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let actions = self.actions.join("/");
         match self.verdict {
             Verdict::Conditional => write!(f, "if ({actions})"),
+            Verdict::Errno if self.is_quiet() => write!(f, "{actions} (quiet)"),
             Verdict::Allow | Verdict::Errno | Verdict::Kill => f.write_str(&actions),
         }
     }

@@ -4,10 +4,10 @@
 
 mod conflict;
 mod cve;
-mod dropped;
 mod error;
 mod floor;
 mod group;
+mod listed;
 mod narrow;
 mod operand;
 mod reader;
@@ -18,9 +18,10 @@ use model::ProfileName;
 use crate::arch::Arch;
 
 pub use cve::Cve;
-pub(crate) use dropped::UNREASONED;
 pub use error::{Problem, ProfileError};
 pub use floor::{FLOOR, FloorError, Need};
+pub(crate) use listed::UNREASONED;
+pub(crate) use narrow::NOT_KEPT;
 pub use rule::{Allowance, Denial, Guard, Mention};
 
 /// The format version that this reader understands.

@@ -55,7 +55,12 @@ pub fn propose(base: &Profile, name: &ProfileName, arch: Arch, observed: &Observ
         list.extend(section(rule.why(), &calls));
     }
     Proposal {
-        text: text(base, name, &groups, &list.concat()),
+        text: text(
+            base,
+            name,
+            (&groups, &opened(&optional, observed)),
+            &list.concat(),
+        ),
         kept: kept.len(),
         refused: refused
             .into_iter()
@@ -82,13 +87,11 @@ fn is_allowed(base: &Profile, call: &str) -> bool {
     })
 }
 
-/// The kept calls of one rule of the parent, with its reason above and each one's count beside it.
-fn section(why: &str, calls: &BTreeMap<&str, Option<u64>>) -> Vec<String> {
+/// The kept calls of one rule of the parent, with its reason and each one's count beside it.
+fn section(why: &str, calls: &BTreeMap<&str, Option<u64>>) -> Option<String> {
     if calls.is_empty() {
-        return Vec::new();
+        return None;
     }
-    let why = why.replace(|letter: char| letter.is_control(), " ");
-    let head = format!("  # {why}\n");
     let entries = calls.iter().map(|(call, count)| {
         let name = format!("\"{call}\",");
         match count {
@@ -97,19 +100,56 @@ fn section(why: &str, calls: &BTreeMap<&str, Option<u64>>) -> Vec<String> {
             None => format!("  {name:<30}# not seen, but the jail's first process needs it\n"),
         }
     });
-    std::iter::once(head).chain(entries).collect()
+    let why = quoted(why);
+    let entries: String = entries.collect();
+    Some(format!("\n[[keep]]\nwhy = {why}\ncalls = [\n{entries}]\n"))
 }
 
-fn text(base: &Profile, name: &ProfileName, groups: &BTreeSet<&str>, list: &str) -> String {
+/// A basic string of TOML on one line.
+fn quoted(text: &str) -> String {
+    let plain = one_line(text).replace('\\', "\\\\").replace('"', "\\\"");
+    format!("\"{plain}\"")
+}
+
+fn one_line(text: &str) -> String {
+    text.replace(|letter: char| letter.is_control(), " ")
+}
+
+/// What each group that is switched on opens, for whoever signs the file.
+fn opened(optional: &[&Allowance], observed: &Observed) -> String {
+    let line = |rule: &&Allowance| {
+        let all: Vec<&str> = rule.calls().iter().map(|call| call.name).collect();
+        let seen: Vec<&str> = all
+            .iter()
+            .copied()
+            .filter(|call| is_seen(observed, call))
+            .collect();
+        format!(
+            "# The optional group {} is on, as {} was seen. It opens {}, of which only what is kept below stays open.\n# Its reason: {}\n",
+            rule.group().unwrap_or_default(),
+            seen.join(", "),
+            all.join(", "),
+            one_line(rule.why()),
+        )
+    };
+    optional.iter().map(line).collect()
+}
+
+fn text(
+    base: &Profile,
+    name: &ProfileName,
+    (groups, opened): (&BTreeSet<&str>, &str),
+    list: &str,
+) -> String {
     let parent = base.name();
     let enable: Vec<String> = groups.iter().map(|group| format!("\"{group}\"")).collect();
     let enable = match enable.is_empty() {
         true => String::new(),
-        false => format!("enable = [{}]\n", enable.join(", ")),
+        false => format!("{opened}enable = [{}]\n", enable.join(", ")),
     };
     format!(
         "# Proposed from what was seen. A longer run may need more; what {parent} refuses stays refused.\n\
          version = {VERSION}\nname = \"{name}\"\ndescription = \"The calls of {parent} that were seen in use.\"\n\
-         extends = \"{parent}\"\n{enable}keep = [\n{list}]\n"
+         extends = \"{parent}\"\n{enable}{list}"
     )
 }

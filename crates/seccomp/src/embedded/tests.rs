@@ -124,17 +124,38 @@ fn the_agent_can_do_what_programs_and_its_init_need() {
     expect(
         &profile("agent"),
         &[
-            ("clone", &[17], "allow"),          // fork: SIGCHLD
-            ("clone", &[0x4111], "allow"),      // vfork
-            ("clone", &[0x003D_0F00], "allow"), // pthread_create
-            ("prctl", &[4, 0], "allow"),        // PR_SET_DUMPABLE
-            ("prctl", &[1, 9], "allow"),        // PR_SET_PDEATHSIG
-            ("prctl", &[24, 21], "allow"),      // PR_CAPBSET_DROP
-            ("prctl", &[47, 4], "allow"),       // PR_CAP_AMBIENT_CLEAR_ALL
-            ("ioctl", &[0, 0x540E], "allow"),   // TIOCSCTTY
+            ("clone", &[17], "allow"),             // fork: SIGCHLD
+            ("clone", &[0x4111], "allow"),         // vfork
+            ("clone", &[0x003D_0F00], "allow"),    // pthread_create
+            ("prctl", &[4, 0], "allow"),           // PR_SET_DUMPABLE
+            ("prctl", &[1, 9], "allow"),           // PR_SET_PDEATHSIG
+            ("prctl", &[24, 21], "allow"),         // PR_CAPBSET_DROP
+            ("prctl", &[47, 4], "allow"),          // PR_CAP_AMBIENT_CLEAR_ALL
+            ("ioctl", &[0, 0x540E], "allow"),      // TIOCSCTTY
+            ("ioctl", &[0, 0x8008_6601], "allow"), // FS_IOC_GETFLAGS
             ("personality", &[0xFFFF_FFFF], "allow"),
         ],
     );
+}
+
+#[test]
+fn inode_flags_are_denied_by_every_door() {
+    let agent = profile("agent");
+    assert_eq!(answer(&agent, "file_setattr", &[]), "EPERM");
+    for request in [0x4008_6602, 0x4004_6602, 0x401C_5820, 0x4008_6602 | 1 << 32] {
+        assert_eq!(
+            answer(&agent, "ioctl", &[0, request]),
+            "EPERM",
+            "{request:#x}"
+        );
+    }
+    for request in [0x8008_6601, 0x801C_581F] {
+        assert_eq!(
+            answer(&agent, "ioctl", &[0, request]),
+            "allow",
+            "{request:#x}"
+        );
+    }
 }
 
 #[test]

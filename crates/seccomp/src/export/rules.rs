@@ -4,8 +4,9 @@
 
 use crate::action::Action;
 use crate::arch::Arch;
-use crate::condition::{ARGUMENTS, Condition};
+use crate::condition::{ARGUMENTS, Condition, Test};
 use crate::data::Data;
+use crate::decision;
 use crate::errno::Errno;
 use crate::profile::Profile;
 use crate::verdict::verdict;
@@ -39,7 +40,7 @@ pub(super) fn rules(
     (number, call): (u32, &'static str),
     divergences: &mut Vec<Divergence>,
 ) -> Result<Vec<Rule>, ExportError> {
-    let too_many = ExportError::TooManyRules { call };
+    let too_many = || too_many(profile, arch, call);
     let conditions = conditions(profile, arch, call);
     let mut judge = Judge {
         profile,
@@ -49,11 +50,41 @@ pub(super) fn rules(
         left: CASES_MAX,
     };
     let examined = examined(&conditions);
-    let tree = judge.tree(&examined, [0; ARGUMENTS]).ok_or(too_many)?;
+    let tree = judge.tree(&examined, [0; ARGUMENTS]).ok_or_else(too_many)?;
     let mut rules = Vec::new();
     tree.flatten(&mut Vec::new(), &mut rules)
-        .ok_or(ExportError::TooManyRules { call })?;
-    thinned(rules, call, divergences)
+        .ok_or_else(too_many)?;
+    thinned(rules, call, divergences).ok_or_else(too_many)
+}
+
+/// The error, with the place of the call's longest rule.
+fn too_many(profile: &Profile, arch: Arch, call: &'static str) -> ExportError {
+    let allowing = profile.allowance_on(arch, call).map(|rule| {
+        let conditions = rule.guard().map_or(0, |guard| weight(guard.alternatives()));
+        (conditions, decision::allowance_rule(rule, call))
+    });
+    let denying = profile.denials_on(arch, call).map(|rule| {
+        let place = decision::denial_rule(profile, rule, call);
+        (weight(rule.when()), place)
+    });
+    let longest = allowing
+        .into_iter()
+        .chain(denying)
+        .max_by_key(|(weight, _)| *weight);
+    let (file, line) = longest.map_or_else(
+        || (profile.file().to_owned(), 0),
+        |(_, rule)| (rule.file, rule.line),
+    );
+    ExportError::TooManyRules { call, file, line }
+}
+
+/// How many values the alternatives compare with.
+fn weight(alternatives: &[Vec<Condition>]) -> usize {
+    let values = |condition: &Condition| match condition.test() {
+        Test::In(values) | Test::NotIn(values) => values.len(),
+        Test::Between(..) | Test::Outside(..) => 2,
+    };
+    alternatives.iter().flatten().map(values).sum()
 }
 
 fn conditions<'a>(profile: &'a Profile, arch: Arch, call: &str) -> Vec<&'a Condition> {
@@ -67,12 +98,12 @@ fn conditions<'a>(profile: &'a Profile, arch: Arch, call: &str) -> Vec<&'a Condi
 
 /// Leaves out errors until few enough rules are left, those for remote values first, then the error
 /// that takes the most: ENOSYS takes their place. Nothing more is let through, nothing is killed
-/// less.
+/// less. `None` when they are too many all the same.
 fn thinned(
     mut rules: Vec<Rule>,
     call: &'static str,
     divergences: &mut Vec<Divergence>,
-) -> Result<Vec<Rule>, ExportError> {
+) -> Option<Vec<Rule>> {
     if rules.len() > CALL_RULES_MAX {
         rules.retain(|rule| !rule.is_error() || !rule.is_remote());
         divergences.push(Divergence::Remote { call });
@@ -82,13 +113,12 @@ fn thinned(
         let errors = rules.iter().filter(|rule| rule.is_error());
         let answer = errors
             .map(|rule| rule.action)
-            .max_by_key(|action| count(*action))
-            .ok_or(ExportError::TooManyRules { call })?;
+            .max_by_key(|action| count(*action))?;
         rules.retain(|rule| rule.action != answer);
         divergences.push(Divergence::Answer { call, answer });
     }
     rules.sort();
-    Ok(rules)
+    Some(rules)
 }
 
 impl Rule {

@@ -13,7 +13,7 @@ use crate::classes::{Space, TooManyClasses, conditions};
 use crate::condition::{ARGUMENTS, Condition};
 use crate::decision::{self, Decision, Ground, Origin};
 use crate::explain::actions;
-use crate::profile::Profile;
+use crate::profile::{NOT_KEPT, Profile};
 use crate::syscalls;
 
 use super::family::{FAMILIES, Member, Source};
@@ -87,7 +87,8 @@ fn finding(
             ),
         });
     };
-    if is_meant(&rule.why, family) {
+    // What `keep` leaves out was not wanted, whatever its family does.
+    if rule.why == NOT_KEPT || is_meant(&rule.why, family) {
         return None;
     }
     let example = gap

@@ -3,7 +3,7 @@
 //! Not for: calls that exist everywhere and are treated alike.
 
 use crate::arch::Arch;
-use crate::profile::{Mention, Profile};
+use crate::profile::{Mention, NOT_KEPT, Profile};
 use crate::syscalls;
 
 use super::{Check, Clause, Finding, Severity, clauses};
@@ -62,7 +62,16 @@ fn alone(profile: &Profile, clause: &Clause<'_>, mention: Mention) -> Option<Fin
         .iter()
         .find(|(call, _)| *call == mention.name)?;
     let allowed = |call: &&str| profile.allowance_on(Arch::Aarch64, call).is_some();
-    if clause.denies || counterparts.iter().any(allowed) {
+    // What `keep` leaves out was not seen where the profile was made: on one architecture.
+    let left_out = |call: &&str| {
+        let mut denials = profile.denials_on(Arch::Aarch64, call);
+        denials.any(|denial| denial.why() == NOT_KEPT)
+    };
+    if clause.denies
+        || counterparts
+            .iter()
+            .any(|call| allowed(call) || left_out(call))
+    {
         return None;
     }
     let text = format!(

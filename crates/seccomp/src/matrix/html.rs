@@ -148,6 +148,7 @@ fn cell(f: &mut fmt::Formatter<'_>, cell: &Cell) -> fmt::Result {
     let actions = cell.actions.join(", ");
     let text = match cell.verdict {
         Verdict::Conditional => format!("if: {actions}"),
+        Verdict::Errno if cell.is_quiet() => format!("{actions} (quiet)"),
         Verdict::Allow | Verdict::Errno | Verdict::Kill => actions,
     };
     write!(f, "<td>{}", badge(cell.verdict, &text))?;
@@ -165,7 +166,9 @@ fn cell(f: &mut fmt::Formatter<'_>, cell: &Cell) -> fmt::Result {
 fn case(f: &mut fmt::Formatter<'_>, case: &Case) -> fmt::Result {
     f.write_str("<div class=\"case\">")?;
     if !case.when.is_empty() || case.only_on.is_some() {
-        write!(f, "<b>{}</b>", Escaped(&case.decision.action.to_string()))?;
+        let quietly = case.decision.quietly();
+        let action = format!("{}{quietly}", case.decision.action);
+        write!(f, "<b>{}</b>", Escaped(&action))?;
     }
     if let Some(arch) = &case.only_on {
         write!(f, " on {}", Escaped(arch))?;

@@ -191,3 +191,18 @@ fn the_matrix_travels_as_json() {
     assert_eq!(json["rows"].as_array().unwrap().len(), 385);
     assert_eq!(json["rows"][0]["agreement"], "differ");
 }
+
+#[test]
+fn refusals_that_nobody_hears_of_are_marked() {
+    let matrix = matrix(&shipped()).unwrap();
+    let agent = |call: &str| {
+        let row = matrix.rows.iter().find(|row| row.call == call).unwrap();
+        let names = matrix.profiles.iter().map(|column| column.name.as_str());
+        let mut cells = names.zip(&row.cells);
+        let (_, cell) = cells.find(|(name, _)| *name == "agent").unwrap();
+        cell.to_string()
+    };
+    assert_eq!(agent("clone3"), "ENOSYS (quiet)");
+    assert_eq!(agent("bpf"), "EPERM");
+    assert_eq!(agent("read"), "allow");
+}

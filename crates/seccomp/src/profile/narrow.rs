@@ -11,15 +11,14 @@ use crate::action::Action;
 use crate::arch::Arch;
 use crate::errno::Errno;
 
-use super::dropped::Dropped;
 use super::error::{Problem, ProfileError};
-use super::group::mentions;
-use super::reader::{Names, RawProfile, Source, cut, not_empty};
+use super::listed::{Listed, RawList};
+use super::reader::{RawProfile, Source, cut, not_empty};
 use super::rule::Head;
-use super::{Allowance, Denial, Mention, Profile, conflict, dropped};
+use super::{Allowance, Denial, Mention, Profile, conflict, listed};
 
 /// Why calls are refused that `keep` does not name.
-const NOT_KEPT: &str = "Not among the calls that this profile keeps of its parent's.";
+pub(crate) const NOT_KEPT: &str = "Not among the calls that this profile keeps of its parent's.";
 
 /// The parent with the child's changes; name, description and lineage are still the parent's.
 pub(super) fn apply(
@@ -36,7 +35,7 @@ pub(super) fn apply(
     }
     conflict::check_denials(&parent, &denials)?;
     let keep = kept(source, &parent, raw.keep.as_ref())?;
-    let drop = dropped::read(source, raw.drop.as_ref())?;
+    let drop = listed::read(source, "drop", raw.drop.as_ref())?;
     let gone: Vec<Mention> = drop
         .iter()
         .flat_map(|group| &group.calls)
@@ -121,10 +120,11 @@ fn lifted(denial: Denial, rule: &Allowance) -> Vec<Denial> {
 fn kept(
     source: Source<'_>,
     parent: &Profile,
-    names: Option<&Names>,
+    list: Option<&RawList>,
 ) -> Result<Option<Vec<Mention>>, ProfileError> {
-    let Some(names) = names else { return Ok(None) };
-    let calls = mentions(source, names, "keep")?;
+    let Some(list) = list else { return Ok(None) };
+    let groups = listed::read(source, "keep", Some(list))?;
+    let calls: Vec<Mention> = groups.into_iter().flat_map(|group| group.calls).collect();
     effective(source, parent, &calls, "keep")?;
     Ok(Some(calls))
 }
@@ -176,8 +176,8 @@ fn no_quarrel(source: Source<'_>, keep: &[Mention], drop: &[Mention]) -> Result<
 fn removals(
     source: Source<'_>,
     parent: &Profile,
-    (names, keep): (Option<&Names>, Option<&[Mention]>),
-    drop: Vec<Dropped>,
+    (names, keep): (Option<&RawList>, Option<&[Mention]>),
+    drop: Vec<Listed>,
 ) -> Vec<Denial> {
     let denial = |why: &str, calls: Vec<Mention>| Denial {
         head: Head {

@@ -10,9 +10,9 @@ use model::ProfileName;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::dropped::RawDrop;
 use super::error::{Problem, ProfileError};
 use super::group::{RawAllow, RawDeny};
+use super::listed::RawList;
 use super::narrow;
 use super::{Allowance, CHAIN_MAX, Denial, Origin, Profile, TEXT_BYTES_MAX, VERSION, conflict};
 
@@ -43,8 +43,8 @@ pub(super) struct RawProfile {
     description: Spanned<String>,
     pub(super) extends: Option<Spanned<String>>,
     pub(super) enable: Option<Names>,
-    pub(super) keep: Option<Names>,
-    pub(super) drop: Option<RawDrop>,
+    pub(super) keep: Option<RawList>,
+    pub(super) drop: Option<RawList>,
     allow: Option<Spanned<Vec<RawAllow>>>,
     #[serde(default)]
     deny: Vec<RawDeny>,

@@ -76,6 +76,29 @@ fn counts_and_reasons_stand_beside_the_calls() {
 }
 
 #[test]
+fn a_proposal_has_a_reason_for_what_it_keeps_and_its_own_shape_is_no_fault() {
+    for name in embedded::names() {
+        let child = parsed(&proposed(name, THREADS));
+        let findings = sheriff_seccomp::lint::lint(&child).unwrap();
+        assert_eq!(findings, [], "{name}");
+    }
+    let text = proposed("agent", THREADS).text;
+    let reasons = text.matches("\nwhy = \"").count();
+    assert_eq!(text.matches("[[keep]]").count(), reasons);
+    assert!(reasons > 5, "{text}");
+    // Positive control: what somebody took out by hand is still asked about.
+    let by_hand =
+        "version = 1\nname = \"t\"\ndescription = \"d\"\nextends = \"agent\"\ndrop = [\"openat\"]";
+    let child = Profile::parse("t.toml", by_hand).unwrap();
+    let findings = sheriff_seccomp::lint::lint(&child).unwrap();
+    assert!(
+        findings
+            .iter()
+            .any(|one| one.text.starts_with("openat is refused where"))
+    );
+}
+
+#[test]
 fn what_the_parent_refuses_stays_refused_and_is_listed() {
     let proposal = proposed("agent", "1 mount(NULL) = 0\n1 read(0, 0, 0) = 0\n");
     let refused: Vec<&str> = proposal
@@ -96,6 +119,14 @@ fn a_call_of_an_optional_group_switches_the_group_on() {
     );
     assert_eq!(proposal.enabled, ["debug"]);
     let child = parsed(&proposal);
+    let (comment, _) = proposal.text.split_once("\nenable = ").unwrap();
+    for word in [
+        "debug is on, as ptrace was seen",
+        "opens ptrace, process_vm_readv",
+        "Its reason: Debuggers",
+    ] {
+        assert!(comment.contains(word), "{comment}");
+    }
     let allowed = |profile: &Profile, call: &str| {
         let number = syscalls::number(Arch::X86_64, call).unwrap();
         verdict(

@@ -228,7 +228,16 @@ fn a_call_that_would_split_into_rules_without_end_is_refused_at_once() {
         parsed(&text)
     };
     let refused = export::oci(&profile(6), &[Arch::X86_64]).unwrap_err();
-    assert_eq!(refused, export::ExportError::TooManyRules { call: "read" });
+    let place = refused.to_string();
+    assert!(place.contains(":6: read needs more than"), "{place}");
+    assert!(matches!(
+        refused,
+        export::ExportError::TooManyRules {
+            call: "read",
+            line: 6,
+            ..
+        }
+    ));
     // One argument's blocks are few, and an error in their place is told.
     let made = export::oci(&profile(1), &[Arch::X86_64]).unwrap();
     assert!(made.text.contains("\"read\""));

@@ -1,4 +1,4 @@
-//! The `drop` of a profile that extends another: calls that it takes away, and why.
+//! The `drop` and the `keep` of a profile that extends another: calls that it takes away or leaves, and why.
 //!
 //! Not for: whether the parent allows them at all, nor for taking them away (`narrow`).
 
@@ -17,14 +17,14 @@ use super::reader::{Names, Source, not_empty, prose};
 /// Why calls are refused that `drop` names without a reason. `lint` asks for one.
 pub(crate) const UNREASONED: &str = "Taken out of what the parent allows.";
 
-/// Calls to take away for one reason.
-pub(super) struct Dropped {
+/// Calls to take away, or to leave, for one reason.
+pub(super) struct Listed {
     pub(super) why: String,
     pub(super) calls: Vec<Mention>,
 }
 
 /// The list as it is written.
-pub(super) type RawDrop = Spanned<Vec<Spanned<Entry>>>;
+pub(super) type RawList = Spanned<Vec<Spanned<Entry>>>;
 
 /// One entry of it.
 pub(super) enum Entry {
@@ -44,25 +44,26 @@ pub(super) struct Group {
 /// The groups of a list, in its order; calls without a reason make one of their own.
 pub(super) fn read(
     source: Source<'_>,
-    raw: Option<&RawDrop>,
-) -> Result<Vec<Dropped>, ProfileError> {
+    key: &'static str,
+    raw: Option<&RawList>,
+) -> Result<Vec<Listed>, ProfileError> {
     let Some(raw) = raw else {
         return Ok(Vec::new());
     };
-    source.take(raw, "drop", not_empty)?;
+    source.take(raw, key, not_empty)?;
     let mut groups = Vec::new();
     let mut alone = Vec::new();
     for entry in raw.get_ref() {
         match entry.get_ref() {
-            Entry::Group(group) => groups.push(group.checked(source)?),
+            Entry::Group(group) => groups.push(group.checked(source, key)?),
             Entry::Call(name) => alone.push(Mention {
-                name: source.take(entry, "drop", |_| known(name))?,
+                name: source.take(entry, key, |_| known(name))?,
                 line: source.line(entry.span().start),
             }),
         }
     }
     if !alone.is_empty() {
-        groups.push(Dropped {
+        groups.push(Listed {
             why: UNREASONED.to_owned(),
             calls: alone,
         });
@@ -71,10 +72,10 @@ pub(super) fn read(
 }
 
 impl Group {
-    fn checked(&self, source: Source<'_>) -> Result<Dropped, ProfileError> {
-        Ok(Dropped {
-            why: source.take(&self.why, "drop.why", prose)?,
-            calls: mentions(source, &self.calls, "drop.calls")?,
+    fn checked(&self, source: Source<'_>, key: &str) -> Result<Listed, ProfileError> {
+        Ok(Listed {
+            why: source.take(&self.why, &format!("{key}.why"), prose)?,
+            calls: mentions(source, &self.calls, &format!("{key}.calls"))?,
         })
     }
 }
