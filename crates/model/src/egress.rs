@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EventId, SessionId};
+use crate::{EventId, LlmCharge, SessionId};
 
 /// Which half of the pair an event is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,4 +100,7 @@ pub struct EgressEvent {
     /// too, and nobody but the server can tell).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// What the answer of a language model cost; in a close only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub llm: Option<LlmCharge>,
 }

@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::secret::SecretName;
+
 /// Longest profile name. It names a file and appears in logs and metrics labels.
 pub const PROFILE_NAME_MAX: usize = 32;
 
@@ -23,7 +25,7 @@ pub struct IdError {
 }
 
 impl IdError {
-    fn new(kind: &'static str, given: &str, rule: &'static str) -> Self {
+    pub(crate) fn new(kind: &'static str, given: &str, rule: &'static str) -> Self {
         Self {
             kind,
             given: given.chars().take(64).collect(),
@@ -159,7 +161,7 @@ macro_rules! text_like {
     )+};
 }
 
-text_like!(SessionId, EventId, ProfileName);
+text_like!(SessionId, EventId, ProfileName, SecretName);
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::llm::LlmTotals;
+
 /// Egress of one session so far. Bytes are payload of the tunnels and messages, both directions
 /// seen from the jail: up leaves it, down enters it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +24,23 @@ pub struct Usage {
     pub bytes_down: u64,
     /// The same by canonical host; bounded, the rest is under `other`.
     pub by_host: BTreeMap<String, HostUsage>,
+    /// Requests that a secret was put into, by its name. A request may carry several.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_secret: BTreeMap<String, SecretUsage>,
+    /// Answers of language models; not written while there are none.
+    #[serde(default, skip_serializing_if = "LlmTotals::is_empty")]
+    pub llm: LlmTotals,
+}
+
+/// Egress of one session with one secret.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretUsage {
+    /// Requests that carried it.
+    pub requests: u64,
+    /// Bytes sent upstream with them.
+    pub bytes_up: u64,
+    /// Bytes received from upstream for them.
+    pub bytes_down: u64,
 }
 
 /// Egress of one session to one host.

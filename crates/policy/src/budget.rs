@@ -1,8 +1,8 @@
-//! Byte budgets of a session, as a profile states them.
+//! Budgets of a session, as a profile states them.
 //!
 //! Not for: counting or cutting (`egress`).
 
-use model::ByteSize;
+use model::{ByteSize, Money};
 use serde::{Deserialize, Serialize};
 
 /// What happens when a budget is used up.
@@ -29,15 +29,40 @@ pub enum OnExceededError {
     },
 }
 
-/// Limits on what a session may send and receive, in payload bytes.
+/// Limits on what a session may send, receive and spend.
+///
+/// They hold for the session as a whole, whatever the host, over reloads and restarts of the office. Bytes are payload, and cut in the middle of a
+/// transfer; an answer of a language model that crosses its budget is not cut, but the last one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Budget {
     /// Bytes that may leave. `None`: not limited.
     pub egress_up: Option<ByteSize>,
     /// Bytes that may come in. `None`: not limited.
     pub egress_down: Option<ByteSize>,
+    /// Requests that may be allowed, tunnels that are not opened counting once. `None`: not limited.
+    #[serde(default)]
+    pub requests: Option<u64>,
+    /// Tokens of language models, read and made, that may be used. `None`: not limited.
+    #[serde(default)]
+    pub llm_tokens: Option<u64>,
+    /// What they may cost by the host's price table. `None`: not limited. An answer of a model without a
+    /// price uses all of it up.
+    #[serde(default)]
+    pub llm_cost: Option<Money>,
     /// What happens beyond.
     pub on_exceeded: OnExceeded,
+}
+
+impl Budget {
+    /// No limit at all.
+    pub const UNLIMITED: Self = Self {
+        egress_up: None,
+        egress_down: None,
+        requests: None,
+        llm_tokens: None,
+        llm_cost: None,
+        on_exceeded: OnExceeded::Stop,
+    };
 }
 
 impl TryFrom<String> for OnExceeded {

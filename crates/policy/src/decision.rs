@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use model::Verdict;
 
 use crate::address::AddressClass;
+use crate::terms::Terms;
 
 /// The verdict on one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,21 @@ pub struct Decision {
     /// How many bytes at the head of the name a wildcard left open to the jail, without the dot behind
     /// them; `None` when the rule spells the host out, and in denials.
     pub open: Option<usize>,
+    /// What to do with the bytes of a tunnel that is allowed. Anything else is [`Handling::Tunnel`],
+    /// and means nothing.
+    pub handling: Handling,
+    /// What an allowed request must keep to. A tunnel that is to be opened has none of its own: those of
+    /// each request inside count.
+    pub terms: Terms,
+}
+
+/// Whether a tunnel is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Handling {
+    /// Carried unread: no rule about the host and port speaks of requests.
+    Tunnel,
+    /// Opened; every request inside is judged by itself, and may still be denied.
+    Intercept,
 }
 
 /// Why a request may or may not leave.
@@ -46,9 +62,10 @@ pub enum Reason {
     MethodNotAllowed,
     /// The host is allowed with other paths only.
     PathNotAllowed,
-    /// The rules restrict methods or paths, which can't be seen inside a tunnel. Sheriff does not
-    /// open TLS in this release, so such a tunnel is refused.
-    NeedsInterception,
+    /// The rules put a secret into such requests, which leave over TLS only, and this one does not.
+    SecretNeedsTls,
+    /// The session's own rules allow it, and the operator's ceiling does not.
+    AboveCeiling,
 }
 
 impl Reason {
@@ -67,7 +84,8 @@ impl Reason {
             Self::ForbiddenAddress(_) => "forbidden_address",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::PathNotAllowed => "path_not_allowed",
-            Self::NeedsInterception => "needs_interception",
+            Self::SecretNeedsTls => "secret_needs_tls",
+            Self::AboveCeiling => "above_ceiling",
         }
     }
 }
@@ -92,6 +110,8 @@ impl Decision {
             rule,
             connect: None,
             open: None,
+            handling: Handling::Tunnel,
+            terms: Terms::NONE,
         }
     }
 }

@@ -5,19 +5,28 @@
 //!
 //! Not for: resolving, dialling, budgets or records (`egress` the crate).
 
+mod bound;
+mod fit;
+mod lesson;
+
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use model::Verdict;
 use serde::{Deserialize, Serialize};
 
 use crate::address::{AddressClass, forbidden, is_metadata_name};
-use crate::decision::{Decision, Reason};
+use crate::decision::{Decision, Handling, Reason};
 use crate::destination::{Destination, Host};
 use crate::host::HostPattern;
 use crate::index::HostIndex;
 use crate::origin::Origin;
 use crate::path::CanonicalPath;
 use crate::rule::{Effect, Rule};
+
+pub use lesson::LEARNING;
+
+use fit::{Fit, fit, forbids, preference, terms};
 
 /// Most rules of one policy, over all its files: twice what the figures are measured with.
 pub const RULES_MAX: usize = 20_000;
@@ -45,6 +54,9 @@ pub struct Request<'a> {
     /// Its canonical path ([`CanonicalPath::as_str`]). A path in another form counts as unknown:
     /// no restricted allow rule matches it and every restricted deny rule may.
     pub path: Option<&'a str>,
+    /// Whether the request travels over TLS, which the proxy opened or opens itself. Of no meaning for
+    /// the other kinds.
+    pub tls: bool,
 }
 
 /// Rules of one or more sources, before they become a policy.
@@ -60,6 +72,8 @@ pub struct EgressPolicy {
     generation: u64,
     allow: HostIndex,
     deny: HostIndex,
+    ceiling: Option<Arc<Self>>,
+    learning: bool,
 }
 
 /// Why rules don't make a policy.
@@ -85,16 +99,6 @@ pub enum PolicyError {
     },
 }
 
-/// How far one allow rule goes towards a request; the farthest one explains a denial.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Fit {
-    Port,
-    Method,
-    Path,
-    Interception,
-    Full,
-}
-
 impl EgressPolicy {
     /// Indexes rules under a generation number that every decision's record repeats.
     ///
@@ -115,6 +119,8 @@ impl EgressPolicy {
             generation,
             allow: HostIndex::new(allow),
             deny: HostIndex::new(deny),
+            ceiling: None,
+            learning: false,
         })
     }
 
@@ -136,6 +142,12 @@ impl EgressPolicy {
         self.deny.rules()
     }
 
+    /// The operator's ceiling over these rules.
+    #[must_use]
+    pub fn ceiling(&self) -> Option<&Self> {
+        self.ceiling.as_deref()
+    }
+
     /// The verdict on a request.
     #[must_use]
     pub fn judge(&self, request: &Request<'_>) -> Decision {
@@ -144,48 +156,77 @@ impl EgressPolicy {
             return Decision::denied(Reason::MetadataService, None);
         }
         let request = request.with_canonical_path();
-        self.denial(&request)
-            .unwrap_or_else(|| self.permission(&request))
+        let own = match self.denial(&request) {
+            Some(denied) => denied,
+            None if self.learning => self.lesson(&request),
+            None => self.permission(&request),
+        };
+        match &self.ceiling {
+            Some(ceiling) if own.is_allowed() => ceiling.bound(&request, own),
+            _ => own,
+        }
     }
 
     fn denial(&self, request: &Request<'_>) -> Option<Decision> {
         let rules = self.deny.matching(&request.destination.host);
-        let (reason, rule) = rules
+        let rule = rules
             .into_iter()
-            .filter_map(|rule| Some((forbids(rule, request)?, rule)))
-            .min_by_key(|(reason, rule)| {
-                (*reason == Reason::NeedsInterception, preference(rule))
-            })?;
-        Some(Decision::denied(reason, Some(rule.origin().to_string())))
+            .filter(|rule| forbids(rule, request))
+            .min_by_key(|rule| preference(rule))?;
+        let origin = rule.origin().to_string();
+        Some(Decision::denied(Reason::DeniedByRule, Some(origin)))
     }
 
     fn permission(&self, request: &Request<'_>) -> Decision {
-        let best = self
+        let mut candidates: Vec<(Fit, &Rule)> = self
             .allow
             .matching(&request.destination.host)
             .into_iter()
             .map(|rule| (fit(rule, request), rule))
-            .min_by_key(|(fit, rule)| {
-                (
-                    std::cmp::Reverse(*fit),
-                    rule.connect().is_none(),
-                    preference(rule),
-                )
-            });
-        let Some((fit, rule)) = best else {
+            .collect();
+        candidates.sort_unstable_by_key(|(fit, rule)| {
+            (
+                std::cmp::Reverse(*fit),
+                rule.connect().is_none(),
+                preference(rule),
+            )
+        });
+        let Some((best, rule)) = candidates.first() else {
             return Decision::denied(unlisted(&request.destination.host), None);
         };
-        let reason = fit.reason();
         let origin = Some(rule.origin().to_string());
-        if fit != Fit::Full {
-            return Decision::denied(reason, origin);
+        if *best != Fit::Full {
+            return Decision::denied(best.reason(), origin);
         }
+        let fitting = || candidates.iter().filter(|(fit, _)| *fit == Fit::Full);
+        let handling = self.handling(request, fitting().map(|(_, rule)| *rule));
         Decision {
             verdict: Verdict::Allow,
-            reason,
+            reason: Reason::Allowed,
             rule: origin,
             connect: rule.connect(),
             open: rule.host().open(&request.destination.host),
+            handling,
+            terms: terms(request, handling, fitting().map(|(_, rule)| *rule)),
+        }
+    }
+
+    /// Whether any rule about the destination of a tunnel speaks of what is inside.
+    fn handling<'a>(
+        &self,
+        request: &Request<'_>,
+        mut fitting: impl Iterator<Item = &'a Rule>,
+    ) -> Handling {
+        let port = request.destination.port;
+        let concerns = |rule: &Rule| rule.is_restricted() && rule.has_port(port);
+        let denied_inside = || {
+            let rules = self.deny.matching(&request.destination.host);
+            rules.into_iter().any(concerns)
+        };
+        if request.kind == RequestKind::Tunnel && (fitting.any(concerns) || denied_inside()) {
+            Handling::Intercept
+        } else {
+            Handling::Tunnel
         }
     }
 }
@@ -204,78 +245,6 @@ impl Request<'_> {
             ..*self
         }
     }
-}
-
-impl Fit {
-    const fn reason(self) -> Reason {
-        match self {
-            Self::Full => Reason::Allowed,
-            Self::Interception => Reason::NeedsInterception,
-            Self::Path => Reason::PathNotAllowed,
-            Self::Method => Reason::MethodNotAllowed,
-            Self::Port => Reason::PortNotAllowed,
-        }
-    }
-}
-
-/// Narrower hosts first, then where the rule stands: the same choice in whatever order rules come.
-fn preference(rule: &Rule) -> (std::cmp::Reverse<(usize, u8)>, &Origin) {
-    (std::cmp::Reverse(rule.host().specificity()), rule.origin())
-}
-
-fn fit(rule: &Rule, request: &Request<'_>) -> Fit {
-    if request.kind == RequestKind::Name {
-        return Fit::Full;
-    }
-    if !rule.has_port(request.destination.port) {
-        return Fit::Port;
-    }
-    if !rule.is_restricted() {
-        return Fit::Full;
-    }
-    if request.kind == RequestKind::Tunnel {
-        return Fit::Interception;
-    }
-    let given = |method: &str| request.method == Some(method);
-    if let Some(methods) = rule.methods()
-        && !methods.iter().any(|method| given(method.as_str()))
-    {
-        return Fit::Method;
-    }
-    match (rule.paths(), request.path) {
-        (None, _) => Fit::Full,
-        (Some(globs), Some(path)) if globs.iter().any(|glob| glob.matches(path)) => Fit::Full,
-        (Some(_), _) => Fit::Path,
-    }
-}
-
-/// The reason for which a deny rule refuses a request; what it can't see counts against the request.
-fn forbids(rule: &Rule, request: &Request<'_>) -> Option<Reason> {
-    if request.kind == RequestKind::Name {
-        // A rule about some ports, methods or paths leaves the rest of the host open.
-        let whole_host = rule.any_port() && !rule.is_restricted();
-        return whole_host.then_some(Reason::DeniedByRule);
-    }
-    if !rule.has_port(request.destination.port) {
-        return None;
-    }
-    if rule.is_restricted() && request.kind == RequestKind::Tunnel {
-        return Some(Reason::NeedsInterception);
-    }
-    // Some servers read methods in any case, so a deny rule does too.
-    let method = rule.methods().is_none_or(|methods| {
-        let same = |given: &str| {
-            methods
-                .iter()
-                .any(|method| method.as_str().eq_ignore_ascii_case(given))
-        };
-        request.method.is_none_or(same)
-    });
-    let path = rule.paths().is_none_or(|globs| {
-        let same = |given: &str| globs.iter().any(|glob| glob.matches(given));
-        request.path.is_none_or(same)
-    });
-    (method && path).then_some(Reason::DeniedByRule)
 }
 
 fn is_metadata(host: &Host) -> bool {

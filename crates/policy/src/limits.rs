@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use model::{ByteSize, Limits, Span};
-use serde::de::Error as _;
+use serde::de::{Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// Memory: below 4 MiB not even PID 1 starts; above 1 TiB is a slip of the pen.
@@ -53,10 +53,44 @@ pub struct LimitSettings {
     pub wall_clock: Option<Span>,
 }
 
-/// The operator's ceiling, which no profile, request or approval widens.
+/// The operator's ceiling, which no profile, request or approval widens. Its table may also hold
+/// `egress`, which [`crate::EgressCeiling`] reads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
+#[serde(from = "CeilingTable")]
 pub struct Ceiling(pub LimitSettings);
+
+/// The keys of [`LimitSettings`], and one more.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CeilingTable {
+    #[serde(default, deserialize_with = "memory")]
+    memory: Option<ByteSize>,
+    #[serde(default, deserialize_with = "pids")]
+    pids: Option<u32>,
+    #[serde(default, deserialize_with = "cpu")]
+    cpu: Option<Cores>,
+    #[serde(default, deserialize_with = "open_files")]
+    open_files: Option<u32>,
+    #[serde(default, deserialize_with = "file_size")]
+    file_size: Option<ByteSize>,
+    #[serde(default, deserialize_with = "wall_clock")]
+    wall_clock: Option<Span>,
+    #[serde(rename = "egress", default)]
+    _egress: IgnoredAny,
+}
+
+impl From<CeilingTable> for Ceiling {
+    fn from(table: CeilingTable) -> Self {
+        Self(LimitSettings {
+            memory: table.memory,
+            pids: table.pids,
+            cpu: table.cpu,
+            open_files: table.open_files,
+            file_size: table.file_size,
+            wall_clock: table.wall_clock,
+        })
+    }
+}
 
 /// A limit that can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

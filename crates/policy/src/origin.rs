@@ -6,10 +6,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// Source of the rules of the command line.
+pub const CLI: &str = "cli";
+
 /// A rule's source and its line there (or its index on the command line).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Origin {
-    /// A profile's name, `egress/` and the name of an egress list, or `cli`.
+    /// A profile's name, `egress/` and the name of an egress list, `cli`, or `ceiling`.
     pub source: String,
     /// Line of the rule's head from 1, or index of the option from 0.
     pub number: u32,
@@ -20,7 +23,7 @@ impl Origin {
     #[must_use]
     pub fn cli(index: u32) -> Self {
         Self {
-            source: "cli".to_owned(),
+            source: CLI.to_owned(),
             number: index,
         }
     }

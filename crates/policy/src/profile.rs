@@ -24,7 +24,9 @@ pub use document::{EnvName, EnvValue};
 pub use fault::{Fault, ProfileError};
 pub use place::{PlaceError, Root, WorkspaceMode};
 
-use fault::Position;
+pub(crate) use fault::Position;
+pub(crate) use layer::{RuleReader, parse, read_egress_list};
+
 use layer::Layer;
 
 /// Largest profile file; far more than the 20,000 rules of a policy need between all its files.
@@ -159,6 +161,16 @@ impl ResolvedProfile {
     }
 }
 
+impl EgressRules {
+    /// Reads a list by itself: the text of `profiles/egress/NAME.toml`.
+    ///
+    /// # Errors
+    /// The first fault, with file, line and key.
+    pub fn read(name: &ProfileName, source: &Source) -> Result<Self, ProfileError> {
+        read_egress_list(name, source).map(|rules| Self { rules })
+    }
+}
+
 fn read_chain(name: &ProfileName, lookup: &mut Lookup<'_>) -> Result<Vec<Layer>, ProfileError> {
     let mut layers: Vec<Layer> = Vec::new();
     let mut next = Some((name.clone(), Position::of_request(name.as_str())));
@@ -192,7 +204,7 @@ fn read_egress_lists(
             return Err(asked.clone().fault(Fault::TooManyLists));
         }
         let source = find(ProfileKind::Egress, name, asked, lookup)?;
-        rules.extend(layer::read_egress_list(name, &source)?);
+        rules.extend(read_egress_list(name, &source)?);
     }
     Ok(rules)
 }

@@ -2,25 +2,34 @@
 //!
 //! Not for: choosing among rules (`egress`) or the files they stand in (`profile`).
 
+mod error;
+mod secrets;
 mod table;
 
 use std::net::SocketAddr;
 
+use model::{ByteSize, LlmKind, SecretName};
 use serde::{Deserialize, Serialize};
 
 use crate::address::{AddressClass, forbidden, is_metadata_name};
 use crate::destination::{Destination, DestinationError};
 use crate::glob::PathGlob;
-use crate::host::{HostPattern, PatternError};
+use crate::host::HostPattern;
 use crate::listed::Listed;
 use crate::origin::Origin;
+use crate::rate::Rate;
 
+pub use error::RuleError;
+pub use secrets::{SECRETS_MAX, SecretNames};
 pub use table::{
     ConnectTo, METHOD_MAX, METHODS_MAX, Method, PATHS_MAX, PORTS_MAX, Port, RuleTable,
 };
 
 /// The port of an allow rule that names none.
 pub const DEFAULT_PORT: u16 = 443;
+
+/// The port of plain HTTP (RFC 9110 4.2.1).
+const PLAIN_PORT: u16 = 80;
 
 /// What a rule does. Deny beats allow wherever both apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -49,67 +58,6 @@ struct RuleRecord {
     table: RuleTable,
 }
 
-/// Why a rule is refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RuleError {
-    /// The host pattern is malformed.
-    #[error(transparent)]
-    Host(#[from] PatternError),
-    /// A port is out of range.
-    #[error("port {given} is refused: 1 to 65535")]
-    Port {
-        /// What was given.
-        given: i64,
-    },
-    /// A port on the command line is malformed.
-    #[error("{given:?}: {cause}")]
-    PortText {
-        /// The option's value, cut.
-        given: String,
-        /// What is wrong with it.
-        cause: DestinationError,
-    },
-    /// A method is malformed.
-    #[error("method {given:?} is refused: upper-case letters and hyphens, and not CONNECT")]
-    Method {
-        /// What was given, cut.
-        given: String,
-    },
-    /// An address to connect to is malformed, or nothing can be dialled there.
-    #[error(
-        "connect address {given:?} is refused: write ADDR:PORT with a unicast IP address, such as 127.0.0.1:8080 or [::1]:8080"
-    )]
-    Connect {
-        /// What was given, cut.
-        given: String,
-    },
-    /// `--connect` without its `=`.
-    #[error(
-        "{given:?} is refused: write HOST[:PORT]=ADDR:PORT, such as api.internal=127.0.0.1:8080"
-    )]
-    ConnectForm {
-        /// What was given, cut.
-        given: String,
-    },
-    /// A deny rule dials nothing.
-    #[error("a deny rule can't have `connect`")]
-    ConnectOnDeny,
-    /// An allow rule that could never take effect.
-    #[error("{host} is a metadata service: no rule opens it")]
-    Metadata {
-        /// The host.
-        host: String,
-    },
-    /// An allow rule for an address that is out of reach.
-    #[error("{host} is in a class that is never dialled ({}): name the service with `connect = \"ADDR:PORT\"` if it is meant", .class.code())]
-    Forbidden {
-        /// The host.
-        host: String,
-        /// Its class.
-        class: AddressClass,
-    },
-}
-
 impl Rule {
     /// Makes a rule of a table.
     ///
@@ -117,9 +65,15 @@ impl Rule {
     /// Keys that contradict each other, and hosts that no rule can open.
     pub fn new(table: RuleTable, effect: Effect, origin: Origin) -> Result<Self, RuleError> {
         match effect {
-            Effect::Allow => check_reachable(&table)?,
-            Effect::Deny if table.connect.is_some() => return Err(RuleError::ConnectOnDeny),
-            Effect::Deny => {}
+            Effect::Allow => {
+                check_reachable(&table)?;
+                check_terms(&table)?;
+            }
+            Effect::Deny => {
+                if let Some(key) = table.allow_only_key() {
+                    return Err(RuleError::KeyOnDeny { key });
+                }
+            }
         }
         Ok(Self {
             origin,
@@ -197,10 +151,63 @@ impl Rule {
         self.table.connect.map(|connect| connect.0)
     }
 
-    /// True when the rule can't be judged without seeing requests.
+    /// The secrets it names, in alphabetical order.
+    #[must_use]
+    pub fn secrets(&self) -> &[SecretName] {
+        self.table
+            .secret
+            .as_ref()
+            .map_or(&[], SecretNames::as_slice)
+    }
+
+    /// Most bytes of a request's body; `None`: not limited.
+    #[must_use]
+    pub const fn max_body(&self) -> Option<ByteSize> {
+        self.table.max_body
+    }
+
+    /// Whether a connection may become a WebSocket. What is said in one has no body and is not an answer
+    /// that could be read for its cost: a rule with `max_body` or `llm` means it only if it says so.
+    #[must_use]
+    pub const fn websocket(&self) -> bool {
+        match self.table.websocket {
+            Some(said) => said,
+            None => self.table.max_body.is_none() && self.table.llm.is_none(),
+        }
+    }
+
+    /// How answers tell what they cost.
+    #[must_use]
+    pub const fn llm(&self) -> Option<LlmKind> {
+        self.table.llm
+    }
+
+    /// How often a session may ask.
+    #[must_use]
+    pub const fn rate(&self) -> Option<Rate> {
+        self.table.rate
+    }
+
+    /// True when the rule can't be judged, or held to, without seeing requests. A rate alone can: in a
+    /// tunnel it counts connections.
     #[must_use]
     pub const fn is_restricted(&self) -> bool {
-        self.table.methods.is_some() || self.table.paths.is_some()
+        let table = &self.table;
+        table.methods.is_some()
+            || table.paths.is_some()
+            || table.secret.is_some()
+            || table.max_body.is_some()
+            || table.llm.is_some()
+            || !self.websocket()
+    }
+
+    /// True when this deny rule leaves nothing of an allow rule for the same hosts.
+    pub(crate) fn shadows(&self, allow: &Self) -> bool {
+        let ports = || allow.ports().unwrap_or_default();
+        self.effect == Effect::Deny
+            && !self.is_restricted()
+            && self.table.host == allow.table.host
+            && ports().into_iter().all(|port| self.has_port(port))
     }
 
     /// True when the rule speaks of every port.
@@ -254,6 +261,35 @@ fn check_reachable(table: &RuleTable) -> Result<(), RuleError> {
     }
 }
 
+/// Whether an allow rule's terms agree with its host and ports.
+fn check_terms(table: &RuleTable) -> Result<(), RuleError> {
+    if table.max_body == Some(ByteSize(0)) {
+        return Err(RuleError::EmptyBody);
+    }
+    let without_get = |methods: &[Method]| !methods.iter().any(|method| method.as_str() == "GET");
+    let methods = table.methods.as_ref().map(Listed::as_slice);
+    if table.websocket == Some(true) && methods.is_some_and(without_get) {
+        return Err(RuleError::WebsocketWithoutGet);
+    }
+    if table.secret.is_none() {
+        return Ok(());
+    }
+    if let HostPattern::Exact(host) = &table.host
+        && host.ip().is_some()
+    {
+        return Err(RuleError::SecretOnAddress {
+            host: host.to_string(),
+        });
+    }
+    let plain = Port(PLAIN_PORT);
+    match &table.ports {
+        Some(ports) if ports.as_slice().contains(&plain) => {
+            Err(RuleError::SecretInPlain { port: PLAIN_PORT })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Reads `HOST[:PORT]` with HOST a pattern; IPv6 addresses stand in brackets.
 fn cli_table(text: &str) -> Result<RuleTable, RuleError> {
     let port_at = text
@@ -274,11 +310,8 @@ fn cli_table(text: &str) -> Result<RuleTable, RuleError> {
         });
     }
     Ok(RuleTable {
-        host: HostPattern::parse(host)?,
         ports: Listed::try_from(vec![port]).ok(),
-        methods: None,
-        paths: None,
-        connect: None,
+        ..RuleTable::of_host(HostPattern::parse(host)?)
     })
 }
 

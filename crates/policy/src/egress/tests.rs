@@ -3,6 +3,7 @@
 use super::*;
 
 use crate::rule::RuleTable;
+use crate::terms::Terms;
 
 /// One rule per line: `+` or `-`, then the fields of its table.
 fn policy(lines: &str) -> EgressPolicy {
@@ -29,13 +30,16 @@ fn ask(policy: &EgressPolicy, kind: RequestKind, to: &str, method: &str, path: &
         kind,
         method: Some(method),
         path: Some(path),
+        tls: false,
     })
 }
 
 fn tunnel(policy: &EgressPolicy, to: &str) -> String {
-    ask(policy, RequestKind::Tunnel, to, "CONNECT", "/")
-        .reason
-        .to_string()
+    let decision = ask(policy, RequestKind::Tunnel, to, "CONNECT", "/");
+    match decision.handling {
+        Handling::Intercept => format!("{} inside", decision.reason),
+        Handling::Tunnel => decision.reason.to_string(),
+    }
 }
 
 fn http(policy: &EgressPolicy, to: &str, method: &str, path: &str) -> String {
@@ -118,7 +122,7 @@ fn denies_metadata_services_even_under_a_wildcard() {
 }
 
 #[test]
-fn matches_methods_and_paths_of_plain_http_only() {
+fn matches_methods_and_paths_where_they_can_be_seen() {
     let policy = policy("+ host = 'a.com', ports = [80], methods = ['GET'], paths = ['/v1/**']");
     assert_eq!(http(&policy, "a.com:80", "GET", "/v1/x"), "allowed");
     assert_eq!(
@@ -134,18 +138,90 @@ fn matches_methods_and_paths_of_plain_http_only() {
         http(&policy, "a.com:80", "GET", "/v1/../x"),
         "path_not_allowed"
     );
-    assert_eq!(tunnel(&policy, "a.com:80"), "needs_interception");
+    assert_eq!(tunnel(&policy, "a.com:80"), "allowed inside");
+    assert_eq!(tunnel(&policy, "a.com:443"), "port_not_allowed");
     assert_eq!(name(&policy, "a.com"), "allowed");
 }
 
 #[test]
-fn an_unrestricted_rule_opens_the_tunnel_that_a_restricted_one_does_not() {
-    let policy = policy("+ host = 'a.com', methods = ['GET']\n+ host = '**.a.com'");
-    assert_eq!(tunnel(&policy, "a.com:443"), "allowed");
+fn a_tunnel_is_opened_exactly_when_a_rule_about_its_port_speaks_of_requests() {
+    for term in [
+        "methods = ['GET']",
+        "paths = ['/']",
+        "secret = 'x'",
+        "max_body = '1KiB'",
+        "websocket = false",
+        "llm = 'openai'",
+    ] {
+        let policy = policy(&format!(
+            "+ host = 'a.com', {term}\n+ host = '**.a.com', ports = [443, 8443]\n+ host = 'a.com', rate = '1/s'"
+        ));
+        assert_eq!(tunnel(&policy, "a.com:443"), "allowed inside", "{term}");
+        assert_eq!(tunnel(&policy, "a.com:8443"), "allowed", "{term}");
+        assert_eq!(tunnel(&policy, "b.a.com:443"), "allowed", "{term}");
+    }
 }
 
 #[test]
-fn a_restricted_deny_closes_tunnels_and_what_it_names() {
+fn the_terms_are_the_strictest_of_all_rules_that_allow() {
+    let policy = policy(
+        "+ host = 'a.com', secret = ['s', 'r'], max_body = '2KiB', rate = '5/s'
+         + host = '**.a.com', secret = 's', max_body = '1KiB', websocket = false, llm = 'openai', rate = '9/m'
+         + host = 'a.com', paths = ['/v1'], llm = 'anthropic', max_body = '1B'
+         + host = 'b.a.com', ports = [80], max_body = '1B'",
+    );
+    let terms = |kind, path| {
+        let destination = Destination::from_authority(b"a.com:443", None).unwrap();
+        let decision = policy.judge(&Request {
+            destination: &destination,
+            kind,
+            method: Some("POST"),
+            path: Some(path),
+            tls: true,
+        });
+        decision.terms
+    };
+    let root = terms(RequestKind::Http, "/");
+    let names: Vec<&str> = root.secrets.iter().map(|name| name.as_str()).collect();
+    assert_eq!(names, ["r", "s"]);
+    assert_eq!((root.max_body, root.websocket), (Some(1024), false));
+    assert_eq!(root.llm, Some(model::LlmKind::Openai));
+    let rates: Vec<_> = root
+        .rates
+        .iter()
+        .map(|(at, rate)| format!("{at} {rate}"))
+        .collect();
+    assert_eq!(rates, ["p:1 5/s", "p:2 9/m"]);
+    let narrow = terms(RequestKind::Http, "/v1");
+    assert_eq!(
+        (narrow.max_body, narrow.llm),
+        (Some(1), Some(model::LlmKind::Anthropic))
+    );
+    assert_eq!(terms(RequestKind::Tunnel, "/"), Terms::NONE);
+}
+
+#[test]
+fn a_rule_with_a_secret_opens_only_what_travels_over_tls() {
+    let policy =
+        policy("+ host = 'a.com', ports = [8080], secret = 'x'\n+ host = 'b.com', ports = [8080]");
+    let judge = |to: &str, tls| {
+        let destination = Destination::from_authority(to.as_bytes(), None).unwrap();
+        let request = Request {
+            destination: &destination,
+            kind: RequestKind::Http,
+            method: Some("GET"),
+            path: Some("/"),
+            tls,
+        };
+        policy.judge(&request).reason.code()
+    };
+    assert_eq!(judge("a.com:8080", true), "allowed");
+    assert_eq!(judge("a.com:8080", false), "secret_needs_tls");
+    assert_eq!(judge("b.com:8080", false), "allowed");
+}
+
+#[test]
+fn a_restricted_deny_has_tunnels_opened_and_closes_what_it_names() {
     let policy = policy(
         "+ host = 'a.com', ports = [80, 443]\n- host = 'a.com', methods = ['POST'], paths = ['/admin/**']",
     );
@@ -163,7 +239,7 @@ fn a_restricted_deny_closes_tunnels_and_what_it_names() {
         http(&policy, "a.com:80", "POST", "/x/../admin/"),
         "denied_by_rule"
     );
-    assert_eq!(tunnel(&policy, "a.com:443"), "needs_interception");
+    assert_eq!(tunnel(&policy, "a.com:443"), "allowed inside");
     assert_eq!(name(&policy, "a.com"), "allowed");
 }
 

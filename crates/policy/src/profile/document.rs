@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{ByteSize, ProfileName};
+use model::{ByteSize, Money, ProfileName};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -107,6 +107,9 @@ pub(super) struct EgressTable {
 pub(super) struct BudgetTable {
     pub(super) egress_up: Option<ByteSize>,
     pub(super) egress_down: Option<ByteSize>,
+    pub(super) requests: Option<u64>,
+    pub(super) llm_tokens: Option<u64>,
+    pub(super) llm_cost: Option<Money>,
     pub(super) on_exceeded: Option<OnExceeded>,
 }
 

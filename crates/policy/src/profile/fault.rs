@@ -46,6 +46,14 @@ pub enum Fault {
         /// What the file says.
         found: ProfileName,
     },
+    /// A name that records give to rules of another kind.
+    #[error(
+        "the name {name:?} is reserved: records name rules of the command line and of the operator's ceiling so"
+    )]
+    ReservedName {
+        /// The name.
+        name: ProfileName,
+    },
     /// A profile that is named can't be had.
     #[error("profile {name:?}: {cause}")]
     Lookup {
@@ -85,6 +93,22 @@ pub enum Fault {
         /// The other.
         second: &'static str,
     },
+    /// A rule that another one of the same file leaves nothing of.
+    #[error(
+        "the rule allows what the rule in line {denied} denies, and deny beats allow; keep one"
+    )]
+    Shadowed {
+        /// Line of the deny rule.
+        denied: u32,
+    },
+    /// A ceiling that names a secret.
+    #[error(
+        "the rule in line {line} names a secret: a ceiling can't, the secret's own hosts bound it"
+    )]
+    SecretInCeiling {
+        /// Line of the rule.
+        line: u32,
+    },
     /// A rule contradicts itself.
     #[error("{0}")]
     Rule(RuleError),
@@ -95,7 +119,7 @@ pub enum Fault {
 
 /// Where a fault would be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Position {
+pub(crate) struct Position {
     file: String,
     line: Option<usize>,
     key: String,
@@ -103,7 +127,7 @@ pub(super) struct Position {
 
 impl Position {
     /// The byte at `offset` of a file; the key is read off the text.
-    pub(super) fn in_file(file: &str, text: &str, offset: usize) -> Self {
+    pub(crate) fn in_file(file: &str, text: &str, offset: usize) -> Self {
         let before = text.get(..offset).unwrap_or(text);
         let line = before.matches('\n').count() + 1;
         Self {
@@ -114,7 +138,7 @@ impl Position {
     }
 
     /// A fault of the whole file, or of the request for it.
-    pub(super) fn of_request(file: &str) -> Self {
+    pub(crate) fn of_request(file: &str) -> Self {
         Self {
             file: file.to_owned(),
             line: None,
@@ -122,14 +146,14 @@ impl Position {
         }
     }
 
-    pub(super) fn with_key(self, key: &str) -> Self {
+    pub(crate) fn with_key(self, key: &str) -> Self {
         Self {
             key: key.to_owned(),
             ..self
         }
     }
 
-    pub(super) fn fault(self, fault: Fault) -> ProfileError {
+    pub(crate) fn fault(self, fault: Fault) -> ProfileError {
         ProfileError {
             file: self.file,
             line: self.line,

@@ -17,9 +17,10 @@ use super::fault::{Fault, Position, ProfileError};
 use super::place::{Root, WorkspaceMode};
 use super::{ENVIRONMENT_MAX, Filesystem, ResolvedProfile, Source, Tmpfs, Workspace};
 use crate::budget::{Budget, OnExceeded};
+use crate::ceiling;
 use crate::egress::{EgressPolicy, EgressRules};
 use crate::limits::LimitSettings;
-use crate::origin::Origin;
+use crate::origin::{self, Origin};
 use crate::rule::{Effect, Rule, RuleTable};
 
 /// What one file sets; merged layers have the same form.
@@ -43,7 +44,7 @@ pub(super) struct Layer {
 }
 
 /// The rules of `profiles/egress/NAME.toml`.
-pub(super) fn read_egress_list(
+pub(crate) fn read_egress_list(
     name: &ProfileName,
     source: &Source,
 ) -> Result<Vec<Rule>, ProfileError> {
@@ -53,9 +54,7 @@ pub(super) fn read_egress_list(
         source,
         label: format!("egress/{name}"),
     };
-    let mut rules = reader.read(document.allow, Effect::Allow)?;
-    rules.extend(reader.read(document.deny, Effect::Deny)?);
-    Ok(rules)
+    reader.read_both(document.allow, document.deny)
 }
 
 impl Layer {
@@ -63,6 +62,10 @@ impl Layer {
     pub(super) fn read(name: ProfileName, source: &Source) -> Result<Self, ProfileError> {
         let document: JailDocument = parse(source)?;
         check_name(&name, &document.name, source)?;
+        if [origin::CLI, ceiling::LABEL].contains(&name.as_str()) {
+            let position = at(source, document.name.span().start);
+            return Err(position.fault(Fault::ReservedName { name }));
+        }
         let filesystem = document.filesystem.unwrap_or_default();
         let (root, read_only, tmpfs) = read_filesystem(filesystem, source)?;
         let WorkspaceTable { path, mode } = document.workspace.unwrap_or_default();
@@ -112,6 +115,9 @@ impl Layer {
             budget: BudgetTable {
                 egress_up: self.budget.egress_up.or(parent.budget.egress_up),
                 egress_down: self.budget.egress_down.or(parent.budget.egress_down),
+                requests: self.budget.requests.or(parent.budget.requests),
+                llm_tokens: self.budget.llm_tokens.or(parent.budget.llm_tokens),
+                llm_cost: self.budget.llm_cost.or(parent.budget.llm_cost),
                 on_exceeded: self.budget.on_exceeded.or(parent.budget.on_exceeded),
             },
             ..parent
@@ -218,13 +224,33 @@ impl Layer {
 }
 
 /// Makes rules of the tables of one file.
-struct RuleReader<'a> {
-    source: &'a Source,
-    label: String,
+pub(crate) struct RuleReader<'a> {
+    pub(crate) source: &'a Source,
+    pub(crate) label: String,
 }
 
 impl RuleReader<'_> {
-    fn read(
+    /// The rules of one file. What it allows and denies for one pattern contradicts itself; rules of
+    /// several files may, since deny beats allow.
+    pub(crate) fn read_both(
+        &self,
+        allow: Vec<Spanned<RuleTable>>,
+        deny: Vec<Spanned<RuleTable>>,
+    ) -> Result<Vec<Rule>, ProfileError> {
+        let at_heads: Vec<usize> = allow.iter().map(|table| table.span().start).collect();
+        let mut rules = self.read(allow, Effect::Allow)?;
+        let deny = self.read(deny, Effect::Deny)?;
+        for (rule, offset) in rules.iter().zip(at_heads) {
+            if let Some(shadow) = deny.iter().find(|deny| deny.shadows(rule)) {
+                let denied = shadow.origin().number;
+                return Err(at(self.source, offset).fault(Fault::Shadowed { denied }));
+            }
+        }
+        rules.extend(deny);
+        Ok(rules)
+    }
+
+    pub(crate) fn read(
         &self,
         tables: Vec<Spanned<RuleTable>>,
         effect: Effect,
@@ -249,7 +275,7 @@ impl RuleReader<'_> {
     }
 }
 
-fn parse<T: DeserializeOwned>(source: &Source) -> Result<T, ProfileError> {
+pub(crate) fn parse<T: DeserializeOwned>(source: &Source) -> Result<T, ProfileError> {
     toml::from_str(&source.text).map_err(|error| {
         let position = match error.span() {
             Some(span) => at(source, span.start),
@@ -312,8 +338,7 @@ fn read_egress(
         source,
         label: name.to_string(),
     };
-    let mut rules = reader.read(table.allow, Effect::Allow)?;
-    rules.extend(reader.read(table.deny, Effect::Deny)?);
+    let rules = reader.read_both(table.allow, table.deny)?;
     let lists = table.extends.map(Vec::from).unwrap_or_default();
     let lists = lists.into_iter().map(|list| named(list, source)).collect();
     Ok((lists, rules))
@@ -323,6 +348,9 @@ fn finish_budget(table: BudgetTable) -> Budget {
     Budget {
         egress_up: table.egress_up,
         egress_down: table.egress_down,
+        requests: table.requests,
+        llm_tokens: table.llm_tokens,
+        llm_cost: table.llm_cost,
         on_exceeded: table.on_exceeded.unwrap_or(OnExceeded::Stop),
     }
 }

@@ -54,7 +54,7 @@ set = { B = "2", C = "2" }
 "#;
 
 /// What a child adds, and how the error begins.
-const REFUSED: [(&str, &str); 21] = [
+const REFUSED: &[(&str, &str)] = &[
     (
         "[limits]\npids = 3",
         "kid.toml:5: `limits.pids`: pids = 3 is out of range: 4 to 65536",
@@ -84,8 +84,44 @@ const REFUSED: [(&str, &str); 21] = [
         "kid.toml:4: `egress.allow`: 10.0.0.1 is in a class",
     ),
     (
-        "[[egress.allow]]\nhost = \"a.com\"\nsecret = \"x\"",
-        "kid.toml:6: `egress.allow.secret`: unknown field `secret`",
+        "[[egress.allow]]\nhost = \"a.com\"\nsecrets = \"x\"",
+        "kid.toml:6: `egress.allow.secrets`: unknown field `secrets`",
+    ),
+    (
+        "[[egress.allow]]\nhost = \"a.com\"\nsecret = [\"x\", \"X\"]",
+        "kid.toml:6: `egress.allow.secret`: secret name \"X\" is malformed",
+    ),
+    (
+        "[[egress.allow]]\nhost = \"a.com\"\nsecret = []",
+        "kid.toml:6: `egress.allow.secret`: an empty list",
+    ),
+    (
+        "[[egress.allow]]\nhost = \"a.com\"\nmax_body = \"1MB\"",
+        "kid.toml:6: `egress.allow.max_body`: size \"1MB\" is malformed",
+    ),
+    (
+        "[[egress.allow]]\nhost = \"a.com\"\nrate = \"1/d\"",
+        "kid.toml:6: `egress.allow.rate`: rate \"1/d\" is refused",
+    ),
+    (
+        "[[egress.allow]]\nhost = \"a.com\"\nllm = \"other\"",
+        "kid.toml:6: `egress.allow.llm`: unknown variant `other`, expected `openai` or `anthropic`",
+    ),
+    (
+        "[[egress.allow]]\nhost = \"a.com\"\nmethods = [\"POST\"]\nwebsocket = true",
+        "kid.toml:4: `egress.allow`: websocket = true contradicts",
+    ),
+    (
+        "[[egress.allow]]\nhost = \"a.com\"\nports = [80]\nsecret = \"x\"",
+        "kid.toml:4: `egress.allow`: `secret` with port 80",
+    ),
+    (
+        "[[egress.deny]]\nhost = \"b.com\"\nrate = \"1/s\"",
+        "kid.toml:4: `egress.deny`: a deny rule can't have `rate`",
+    ),
+    (
+        "[[egress.allow]]\nhost = \"b.com\"\n[[egress.deny]]\nhost = \"b.com\"",
+        "kid.toml:4: `egress.allow`: the rule allows what the rule in line 6 denies",
     ),
     (
         "[egress]\nextends = []",
@@ -317,6 +353,20 @@ fn refuses_cycles_missing_parents_and_deep_chains() {
         chain(DEPTH_MAX + 1).unwrap_err().fault.as_ref(),
         &Fault::TooDeep
     );
+}
+
+#[test]
+fn refuses_names_that_records_give_to_other_rules() {
+    for name in ["cli", "ceiling"] {
+        let text = BASE.replacen("\"base\"", &format!("\"{name}\""), 1);
+        let error = resolve(&[(name, &text)]).unwrap_err();
+        assert!(
+            matches!(*error.fault, Fault::ReservedName { .. }),
+            "{error}"
+        );
+    }
+    let text = BASE.replacen("\"base\"", "\"client\"", 1);
+    assert!(resolve(&[("client", &text)]).is_ok());
 }
 
 #[test]

@@ -4,14 +4,17 @@
 
 use std::net::SocketAddr;
 
+use model::{ByteSize, LlmKind};
 use serde::{Deserialize, Serialize};
 
+use super::secrets::SecretNames;
 use super::{RuleError, cut};
 use crate::address::{AddressClass, forbidden};
 use crate::destination::Destination;
 use crate::glob::PathGlob;
 use crate::host::HostPattern;
 use crate::listed::Listed;
+use crate::rate::Rate;
 
 /// Most ports that one rule names; a rule for more is a rule for anything.
 pub const PORTS_MAX: usize = 64;
@@ -51,6 +54,49 @@ pub struct RuleTable {
     pub paths: Option<Listed<PathGlob, PATHS_MAX>>,
     /// Allow rules only.
     pub connect: Option<ConnectTo>,
+    /// Secrets that the proxy may put into these requests. Allow rules for names only, over TLS.
+    pub secret: Option<SecretNames>,
+    /// Most bytes of a request's body, more than 0. Allow rules only.
+    pub max_body: Option<ByteSize>,
+    /// `false`: no WebSocket. Left out: as `true`, but as `false` beside `max_body` or `llm`, which would
+    /// not hold in one. Allow rules only.
+    pub websocket: Option<bool>,
+    /// How the host's answers tell what they cost. Allow rules only.
+    pub llm: Option<LlmKind>,
+    /// How often a session may ask. Allow rules only.
+    pub rate: Option<Rate>,
+}
+
+impl RuleTable {
+    /// A rule about a host that names nothing else.
+    pub(super) const fn of_host(host: HostPattern) -> Self {
+        Self {
+            host,
+            ports: None,
+            methods: None,
+            paths: None,
+            connect: None,
+            secret: None,
+            max_body: None,
+            websocket: None,
+            llm: None,
+            rate: None,
+        }
+    }
+
+    /// The first key that only an allow rule can have.
+    pub(super) fn allow_only_key(&self) -> Option<&'static str> {
+        let keys = [
+            (self.connect.is_some(), "connect"),
+            (self.secret.is_some(), "secret"),
+            (self.max_body.is_some(), "max_body"),
+            (self.websocket.is_some(), "websocket"),
+            (self.llm.is_some(), "llm"),
+            (self.rate.is_some(), "rate"),
+        ];
+        let found = keys.into_iter().find(|(present, _)| *present);
+        found.map(|(_, key)| key)
+    }
 }
 
 impl Method {

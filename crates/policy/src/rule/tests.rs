@@ -136,11 +136,20 @@ fn refuses_malformed_tables_by_the_type_of_each_key() {
             "host = 'a.com'\nconnect = 'localhost:80'",
             "connect address",
         ),
-        ("host = 'a.com'\nsecret = 'x'", "unknown field `secret`"),
+        ("host = 'a.com'\nsecret = 'X'", "secret name"),
+        ("host = 'a.com'\nsecret = []", "empty list"),
+        ("host = 'a.com'\nsecret = ['x', 'x']", "named twice"),
+        ("host = 'a.com'\nsecret = 1", "name of a secret"),
         (
-            "host = 'a.com'\nmax_body = '1KiB'",
-            "unknown field `max_body`",
+            "host = 'a.com'\nsecret = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i']",
+            "more than 8",
         ),
+        ("host = 'a.com'\nmax_body = '1MB'", "malformed"),
+        ("host = 'a.com'\nmax_body = -1", "string"),
+        ("host = 'a.com'\nwebsocket = 'no'", "boolean"),
+        ("host = 'a.com'\nllm = 'gemini'", "unknown variant"),
+        ("host = 'a.com'\nrate = '0/s'", "rate \"0/s\""),
+        ("host = 'a.com'\nsecrets = 'x'", "unknown field `secrets`"),
     ] {
         let error = toml::from_str::<RuleTable>(bad).unwrap_err().to_string();
         assert!(error.contains(says), "{bad}: {error}");
@@ -159,16 +168,72 @@ fn a_deny_rule_covers_every_port_unless_it_names_some_and_dials_nothing() {
     )
     .unwrap();
     assert!(some.has_port(80) && !some.has_port(443));
-    let dials = table("host = 'a.com'\nconnect = '127.0.0.1:80'");
-    assert_eq!(
-        Rule::new(dials, Effect::Deny, origin()),
-        Err(RuleError::ConnectOnDeny)
-    );
+    for (key, value) in [
+        ("connect", "'127.0.0.1:80'"),
+        ("secret", "'x'"),
+        ("max_body", "'1KiB'"),
+        ("websocket", "false"),
+        ("llm", "'openai'"),
+        ("rate", "'1/s'"),
+    ] {
+        let term = table(&format!("host = 'a.com'\n{key} = {value}"));
+        assert!(Rule::new(term.clone(), Effect::Allow, origin()).is_ok());
+        assert_eq!(
+            Rule::new(term, Effect::Deny, origin()),
+            Err(RuleError::KeyOnDeny { key })
+        );
+    }
+}
+
+#[test]
+fn terms_that_contradict_host_or_port_are_refused() {
+    let make = |text: &str| Rule::new(table(text), Effect::Allow, Origin::cli(0));
+    for good in [
+        "host = 'a.com'\nsecret = 'x'",
+        "host = '**.a.com'\nports = [443, 8443]\nsecret = ['y', 'x']",
+        "host = 'a.com'\nports = [80]\nmax_body = '1B'",
+    ] {
+        assert!(make(good).is_ok(), "{good}");
+    }
+    for (bad, says) in [
+        (
+            "host = 'a.com'\nports = [443, 80]\nsecret = 'x'",
+            "plain HTTP",
+        ),
+        ("host = '8.8.8.8'\nsecret = 'x'", "bound to names"),
+        ("host = 'a.com'\nmax_body = '0B'", "max_body = 0"),
+    ] {
+        let error = make(bad).unwrap_err().to_string();
+        assert!(error.contains(says), "{bad}: {error}");
+    }
+}
+
+#[test]
+fn only_what_a_tunnel_hides_restricts_a_rule() {
+    let restricted = |key: &str| {
+        let table = table(&format!("host = 'a.com'\n{key}"));
+        Rule::new(table, Effect::Allow, Origin::cli(0))
+            .unwrap()
+            .is_restricted()
+    };
+    for key in [
+        "methods = ['GET']",
+        "paths = ['/']",
+        "secret = 'x'",
+        "max_body = '1B'",
+        "websocket = false",
+        "llm = 'anthropic'",
+    ] {
+        assert!(restricted(key), "{key}");
+    }
+    for key in ["", "ports = [80]", "websocket = true", "rate = '1/s'"] {
+        assert!(!restricted(key), "{key}");
+    }
 }
 
 #[test]
 fn travels_between_processes_and_is_checked_again_on_arrival() {
-    let text = "host = '*.a.com'\nports = [80, 443]\nmethods = ['GET']\npaths = ['/v1/**']\nconnect = '127.0.0.1:80'";
+    let text = "host = '*.a.com'\nports = [80, 443]\nmethods = ['GET']\npaths = ['/v1/**']\nconnect = '127.0.0.1:80'\nmax_body = '1KiB'\nwebsocket = false\nllm = 'openai'\nrate = '60/m'";
     let rule = Rule::new(table(text), Effect::Allow, Origin::cli(1)).unwrap();
     let json = serde_json::to_string(&rule).unwrap();
     assert_eq!(serde_json::from_str::<Rule>(&json).unwrap(), rule);
