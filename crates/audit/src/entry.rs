@@ -131,17 +131,22 @@ pub(crate) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     pub(crate) fn of(event: &'a Event) -> Result<Self, CanonicalError> {
-        Ok(Self {
-            data: Self::encode_data(&event.data)?,
+        Ok(Self::with(Self::encode_data(&event.data)?, event))
+    }
+
+    /// The event with its data, encoded.
+    pub(crate) fn with(data: Vec<u8>, event: &'a Event) -> Self {
+        Self {
+            data,
             kind: event.kind,
             session: event.session.as_ref(),
             run: event.run.as_deref(),
             step: event.step.as_deref(),
             principal: &event.principal,
-        })
+        }
     }
 
-    fn encode_data(data: &Value) -> Result<Vec<u8>, CanonicalError> {
+    pub(crate) fn encode_data(data: &Value) -> Result<Vec<u8>, CanonicalError> {
         let mut out = Vec::with_capacity(512);
         canonical::write(&mut out, data)?;
         Ok(out)

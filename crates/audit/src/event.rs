@@ -35,6 +35,9 @@ kinds! {
     LogOpened = "log.opened",
     /// A torn last line was cut off and is described in data. Written by the log itself.
     LogRecovered = "log.recovered",
+    /// The oldest segments are removed, as the log's retention has it; data names the last entry that is
+    /// gone. Written by the log itself.
+    LogPruned = "log.pruned",
     /// The daemon is up.
     DaemonStarted = "daemon.started",
     /// The daemon stops.
@@ -59,8 +62,18 @@ kinds! {
     /// A session is to be killed; data names the reason: `operator`, `budget` or `disconnected`.
     /// The principal is `sheriff` unless an operator asked for it.
     SessionKillRequested = "session.kill_requested",
-    /// Other profiles are in force for sessions from now on; data holds their generation.
+    /// Other profiles are in force from now on, also for the sessions that are alive; data holds their
+    /// generation. The principal is `sheriff` unless an operator asked for it.
     PolicyReloaded = "policy.reloaded",
+    /// An operator asked for a reload and was refused; data holds the reason, and all is as it was.
+    PolicyReloadRefused = "policy.reload_refused",
+    /// An operator sets a secret, anew or to another value; data names it and where it may go, never a
+    /// value. Written before it is done; one that then fails is followed by an `alert`.
+    SecretSet = "secret.set",
+    /// An operator removes a secret; likewise.
+    SecretRemoved = "secret.removed",
+    /// The office itself asks a secret's token endpoint for a token.
+    SecretTokenRequested = "secret.token_requested",
     /// An egress request was judged; written before its first byte leaves.
     EgressDecision = "egress.decision",
     /// An egress exchange is over; data holds `bytes_up` and `bytes_down`.
@@ -91,7 +104,7 @@ impl Kind {
     pub const fn is_reserved(self) -> bool {
         matches!(
             self,
-            Self::LogOpened | Self::LogRecovered | Self::Checkpoint
+            Self::LogOpened | Self::LogRecovered | Self::LogPruned | Self::Checkpoint
         )
     }
 }

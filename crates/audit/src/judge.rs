@@ -97,6 +97,16 @@ pub enum Fault {
     /// The signed head is not readable.
     #[error("the signed head is malformed")]
     HeadMalformed,
+    /// Entries before the first one are gone, and no sealed `log.pruned` allows that.
+    #[error(
+        "the beginning was cut: the first entry is {first}, entries through {allowed} may be gone"
+    )]
+    BeginningCut {
+        /// First seq found.
+        first: u64,
+        /// What the log itself removed.
+        allowed: u64,
+    },
     /// The log ends before the checkpoint that the signed head names.
     #[error("the end was cut: the signed head is entry {head}, the last one here is {last}")]
     Cut {

@@ -24,6 +24,8 @@ pub struct Filter {
     pub run: Option<String>,
     /// Only of these kinds; empty for any.
     pub kinds: Vec<Kind>,
+    /// Only events of requests that took this secret.
+    pub secret: Option<String>,
     /// Only from this seq on.
     pub since: u64,
     /// At most so many.
@@ -44,7 +46,17 @@ impl Filter {
                 .run
                 .as_ref()
                 .is_none_or(|run| entry.run.as_ref() == Some(run))
+            && self
+                .secret
+                .as_ref()
+                .is_none_or(|secret| took(entry, secret))
     }
+}
+
+/// An event of a request that took several secrets names them all, separated by commas.
+fn took(entry: &Entry, secret: &str) -> bool {
+    let named = entry.data.get("secret").and_then(serde_json::Value::as_str);
+    named.is_some_and(|named| named.split(',').any(|name| name.trim() == secret))
 }
 
 /// Reads a log. As an iterator it ends where the log ends now; asked again later, it goes on with

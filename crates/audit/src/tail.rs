@@ -14,15 +14,17 @@ use crate::checkpoint::{Checkpoint, Head};
 use crate::entry::{Draft, Receipt};
 use crate::file::{self, Disk, FileError};
 use crate::key::KeyPair;
+use crate::retention::{Kept, Pruned, Retention};
 use crate::segment::{self, Segment};
 use crate::subscribe::Watchers;
-use crate::{Entry, Event, Kind, LINE_MAX, LogError, Principal, timestamp};
+use crate::{Entry, EntryHash, Event, Kind, LINE_MAX, LogError, Principal, timestamp};
 
 /// When the tail starts segments and makes checkpoints.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
     pub(crate) segment_bytes: u64,
     pub(crate) checkpoint_every: u64,
+    pub(crate) retention: Retention,
 }
 
 /// The segment being written.
@@ -31,6 +33,13 @@ pub(crate) struct Current {
     pub(crate) file: Arc<File>,
     pub(crate) path: PathBuf,
     pub(crate) length: u64,
+}
+
+/// Where an entry got in the chain.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    pub(crate) receipt: Receipt,
+    prev: EntryHash,
 }
 
 #[derive(Debug)]
@@ -52,8 +61,8 @@ pub(crate) struct Tail {
 
 impl Tail {
     /// Appends the event, after a new segment or checkpoint where one is due. On an error nothing of
-    /// the event is in the file.
-    pub(crate) fn append(&mut self, event: &Event, draft: &Draft<'_>) -> Result<Receipt, LogError> {
+    /// the event is in the file. Those who watch are still to be told.
+    pub(crate) fn append(&mut self, event: &Event, draft: &Draft<'_>) -> Result<Placed, LogError> {
         self.check()?;
         let time = now()?;
         let (line, receipt) = self.chain.place(draft, time.clone());
@@ -78,7 +87,33 @@ impl Tail {
         let event = Event::new(kind, Principal::Sheriff).data(data);
         let draft = Draft::of(&event).map_err(|source| LogError::Data { kind, source })?;
         let (line, receipt) = self.chain.place(&draft, now()?);
-        self.write(&event, &line, receipt)
+        let placed = self.write(&event, &line, receipt)?;
+        let receipt = placed.receipt.clone();
+        self.tell(event, placed);
+        Ok(receipt)
+    }
+
+    /// Tells those who watch of an entry that was written. What is left of it costs time to free, which
+    /// is better done without the lock.
+    pub(crate) fn tell(&mut self, event: Event, placed: Placed) -> Option<Arc<Entry>> {
+        if self.watchers.is_empty() {
+            return None;
+        }
+        let Placed { receipt, prev } = placed;
+        let entry = Arc::new(Entry {
+            seq: receipt.seq,
+            time: receipt.time,
+            kind: event.kind,
+            session: event.session,
+            run: event.run,
+            step: event.step,
+            principal: event.principal,
+            data: event.data,
+            prev,
+            hash: receipt.hash,
+        });
+        self.watchers.tell(&entry);
+        Some(entry)
     }
 
     /// Appends a signed checkpoint about everything so far.
@@ -107,15 +142,55 @@ impl Tail {
     /// every segment but the first or that is due. True when the chain moved.
     pub(crate) fn make_room(&mut self, bytes: u64) -> Result<bool, LogError> {
         let overfull = self.current.length.saturating_add(bytes) > self.pace.segment_bytes;
-        if overfull && self.current.length > 0 {
+        let rotates = overfull && self.current.length > 0;
+        if rotates {
             self.rotate()?;
         }
         let opens = self.current.length == 0 && self.chain.last_seq() > 0;
+        if rotates {
+            self.checkpoint()?;
+            self.prune()?;
+            return Ok(true);
+        }
         if opens || self.chain.unsealed >= self.pace.checkpoint_every {
             self.checkpoint()?;
             return Ok(true);
         }
         Ok(false)
+    }
+
+    /// Removes the segments whose time is up, once that is signed and on disk. A file that can't be
+    /// removed stays for the next time: keeping too much must not stop the record.
+    pub(crate) fn prune(&mut self) -> Result<(), LogError> {
+        if self.pace.retention.keeps_all() {
+            return Ok(());
+        }
+        let segments = segment::list(&self.dir)?.segments.into_iter();
+        let kept: Vec<Kept> = segments.map(Kept::of).collect::<Result<_, _>>()?;
+        let count = self.pace.retention.expired(&kept, SystemTime::now());
+        let Some(pruned) = Pruned::of(&kept, count) else {
+            return Ok(());
+        };
+        self.append_own(Kind::LogPruned, json!(pruned))?;
+        self.checkpoint()?;
+        let synced = self.disk.sync(&self.current.file);
+        self.settle(synced.map_err(FileError::at("fdatasync", &self.current.path)))?;
+        self.synced = self.chain.last_seq();
+        if let Some(head) = self.head.take() {
+            // Without it the head would name an entry that is gone.
+            if let Err(error) = head.store(&self.dir) {
+                self.head = Some(head);
+                return Err(error.into());
+            }
+        }
+        // Oldest first, so that what is left has no gap wherever this ends.
+        for kept in kept.into_iter().take(count) {
+            if std::fs::remove_file(&kept.segment.path).is_err() {
+                break;
+            }
+        }
+        let folder = file::sync_folder(&self.dir);
+        self.settle(folder)
     }
 
     /// Syncs the full segment, so that no later one is ever on disk without it, and starts the next.
@@ -142,7 +217,7 @@ impl Tail {
         Ok(result?)
     }
 
-    fn write(&mut self, event: &Event, line: &[u8], receipt: Receipt) -> Result<Receipt, LogError> {
+    fn write(&mut self, event: &Event, line: &[u8], receipt: Receipt) -> Result<Placed, LogError> {
         let totals = self.chain.totals.with(event.kind, &event.data)?;
         if let Err(error) = self.disk.write(&self.current.file, line) {
             self.take_back();
@@ -151,21 +226,7 @@ impl Tail {
         self.current.length += line.len() as u64;
         let prev = self.chain.prev;
         self.chain.advance(event.kind, receipt.hash, totals);
-        if !self.watchers.is_empty() {
-            self.watchers.tell(&Arc::new(Entry {
-                seq: receipt.seq,
-                time: receipt.time.clone(),
-                kind: event.kind,
-                session: event.session.clone(),
-                run: event.run.clone(),
-                step: event.step.clone(),
-                principal: event.principal.clone(),
-                data: event.data.clone(),
-                prev,
-                hash: receipt.hash,
-            }));
-        }
-        Ok(receipt)
+        Ok(Placed { receipt, prev })
     }
 
     /// Cuts off whatever a failed write left, so that the next line starts at a line's start.

@@ -4,7 +4,8 @@
 //!
 //! Found: any changed, added, removed, repeated or moved byte, line or segment up to the last
 //! checkpoint, for anyone who lacks the signing key; byte totals that disagree; a cut that goes
-//! behind the signed head; a log rebuilt from nothing with another key, if `key` was given.
+//! behind the signed head; a beginning that is gone without a sealed `log.pruned`; a log rebuilt from
+//! nothing with another key, if `key` was given.
 //!
 //! Not found, because nothing in the files can show it: entries *after* the last checkpoint that
 //! were cut at a line's end, or replaced by others with fitting hashes ([`Report::unsealed`] says how
@@ -17,12 +18,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::chain::Chain;
+use crate::chain::{Chain, Totals};
 use crate::checkpoint::{Checkpoint, HEAD_FILE, Head, HeadFile};
 use crate::entry::LineError;
 use crate::file::FileError;
 use crate::judge::{Fault, follow, judge};
 use crate::lines::{Lines, Step};
+use crate::retention::Pruned;
 use crate::segment::{self, Segment};
 use crate::{Entry, EntryHash, Kind, PublicKey, ReadError};
 
@@ -69,7 +71,9 @@ pub struct Report {
     pub first: Option<Mark>,
     /// The last entry.
     pub last: Option<Mark>,
-    /// Sum over the `egress.close` entries.
+    /// The last entry that the log's own retention removed; 0 when it begins with its first.
+    pub pruned_through: u64,
+    /// Sum over the `egress.close` entries, those that were removed included.
     pub bytes_up: u64,
     /// Sum over the `egress.close` entries.
     pub bytes_down: u64,
@@ -116,6 +120,8 @@ struct Walk {
     /// The line before was unreadable: the next entry is taken as it comes.
     is_lost: bool,
     has_events: bool,
+    /// The last entry that a `log.pruned` names, and that of a sealed one.
+    pruned: (u64, u64),
     head_seq: Option<u64>,
     /// Hash of the entry at `head_seq`.
     at_head: Option<EntryHash>,
@@ -135,6 +141,7 @@ impl Walk {
             chain: Chain::new(),
             is_lost: false,
             has_events: false,
+            pruned: (0, 0),
             head_seq,
             at_head: None,
         }
@@ -194,6 +201,9 @@ impl Walk {
             };
             self.problem(segment.name(), 0, name);
         }
+        if self.report.entries == 0 {
+            self.begin(&entry);
+        }
         if std::mem::take(&mut self.is_lost) {
             (self.chain.next_seq, self.chain.prev) = (entry.seq, entry.prev);
         }
@@ -204,6 +214,30 @@ impl Walk {
         follow(&mut self.chain, &entry);
     }
 
+    /// A log that does not begin with its first entry begins with a checkpoint, which says what came
+    /// before. Whether that may be gone shows further on.
+    fn begin(&mut self, first: &Entry) {
+        if first.seq <= 1 || first.kind != Kind::Checkpoint {
+            return;
+        }
+        if let Some(checkpoint) = Checkpoint::in_data(&first.data) {
+            self.chain.next_seq = checkpoint.entries.saturating_add(1);
+            self.chain.prev = checkpoint.head;
+            self.chain.totals = Totals::from(&checkpoint);
+        }
+    }
+
+    /// Holds a missing beginning against what the log says that it removed.
+    fn beginning(&mut self) {
+        let first = self.report.first.as_ref().map_or(1, |mark| mark.seq);
+        let (_, allowed) = self.pruned;
+        if first > 1 && first > allowed.saturating_add(1) {
+            let cut = Fault::BeginningCut { first, allowed };
+            self.problem(String::new(), 0, cut);
+        }
+        self.report.pruned_through = first.saturating_sub(1);
+    }
+
     fn unreadable(&mut self, segment: &Segment, line: u64, error: LineError) {
         self.is_lost = true;
         self.problem(segment.name(), line, Fault::Line { line: error });
@@ -212,7 +246,11 @@ impl Walk {
     fn count(&mut self, entry: &Entry) {
         self.report.entries += 1;
         self.has_events |= !entry.kind.is_reserved();
+        if let Some(pruned) = pruned(entry) {
+            self.pruned.0 = self.pruned.0.max(pruned.through);
+        }
         if entry.kind == Kind::Checkpoint {
+            self.pruned.1 = self.pruned.0;
             self.report.checkpoints += 1;
             let stated = Checkpoint::in_data(&entry.data).map(|checkpoint| checkpoint.key);
             self.report.key = self.report.key.or(stated);
@@ -263,11 +301,17 @@ impl Walk {
         if self.report.entries == 0 {
             self.problem(String::new(), 0, Fault::Empty);
         }
+        self.beginning();
         self.report.unsealed = self.chain.unsealed;
         self.report.bytes_up = self.chain.totals.bytes_up;
         self.report.bytes_down = self.chain.totals.bytes_down;
         self.report
     }
+}
+
+fn pruned(entry: &Entry) -> Option<Pruned> {
+    let is_it = entry.kind == Kind::LogPruned;
+    is_it.then(|| Pruned::in_data(&entry.data)).flatten()
 }
 
 #[cfg(test)]

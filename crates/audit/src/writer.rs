@@ -13,6 +13,7 @@ use crate::entry::{Draft, Receipt};
 use crate::file::{self, Disk, FileError, Kernel};
 use crate::key::{KeyPair, PublicKey};
 use crate::recover::{self, Found};
+use crate::retention::Retention;
 use crate::segment::{self, Segment};
 use crate::subscribe::{Hook, Subscription, Watchers};
 use crate::tail::{Current, Pace, Tail};
@@ -37,6 +38,8 @@ pub struct Options {
     pub sync: Sync,
     /// A checkpoint follows this many entries; one also opens each segment and closes the log.
     pub checkpoint_every: u64,
+    /// What of the log is kept.
+    pub retention: Retention,
     /// Folder of the key pair; `None` for the log's own.
     pub key_dir: Option<PathBuf>,
 }
@@ -49,6 +52,10 @@ impl Options {
             segment_bytes: SEGMENT_BYTES,
             sync,
             checkpoint_every: CHECKPOINT_EVERY,
+            retention: Retention {
+                age: None,
+                bytes: None,
+            },
             key_dir: None,
         }
     }
@@ -81,12 +88,21 @@ impl Log {
     /// [`LogError`]: nothing was recorded, or (with `Always`, on a failed sync) nobody can tell;
     /// either way the effect must not happen. After a full disk the next append may work again.
     pub fn append(&self, event: &Event) -> Result<Receipt, LogError> {
+        self.record(event.clone())
+    }
+
+    /// The same for an event that the caller needs no more.
+    ///
+    /// # Errors
+    /// As for [`Log::append`].
+    pub fn record(&self, event: Event) -> Result<Receipt, LogError> {
         let kind = event.kind;
         if kind.is_reserved() {
             return Err(LogError::Reserved { kind });
         }
-        let draft = Draft::of(event).map_err(|source| LogError::Data { kind, source })?;
-        self.commit.append(event, &draft)
+        let data = Draft::encode_data(&event.data);
+        let data = data.map_err(|source| LogError::Data { kind, source })?;
+        self.commit.append(event, data)
     }
 
     /// Appends a checkpoint if entries stand behind the last one. Called on a timer, it bounds by time
@@ -216,6 +232,7 @@ fn continue_from(
         pace: Pace {
             segment_bytes: options.segment_bytes,
             checkpoint_every: options.checkpoint_every,
+            retention: options.retention,
         },
         keys,
         synced: 0,
@@ -232,6 +249,7 @@ fn continue_from(
     if !found.has_head {
         tail.checkpoint()?;
     }
+    tail.prune()?;
     Ok(tail)
 }
 

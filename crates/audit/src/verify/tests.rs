@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::chain::Totals;
 use crate::key::{KeyPair, PUBLIC_FILE};
 use crate::{Event, Log, Options, Principal, Sync};
 
@@ -171,15 +170,7 @@ fn finds_removed_inserted_swapped_and_repeated_lines() {
     sample.assert_found(|fault| matches!(fault, Fault::Seq { .. }));
     let sample = Sample::new();
     sample.edit(0, |lines| drop(lines.remove(0)));
-    sample.assert_found(|fault| {
-        matches!(
-            fault,
-            Fault::Seq {
-                expected: 1,
-                found: 2
-            }
-        )
-    });
+    sample.assert_found(|fault| matches!(fault, Fault::BeginningCut { first: 2, .. }));
     let sample = Sample::new();
     sample.edit(1, |lines| {
         lines.insert(2, rehash(&lines[1], |entry| entry.seq += 1));
@@ -200,7 +191,7 @@ fn finds_removed_renamed_emptied_and_added_segments() {
     sample.assert_found(|fault| matches!(fault, Fault::Seq { .. }));
     let sample = Sample::new();
     fs::remove_file(&sample.segments()[0]).unwrap();
-    sample.assert_found(|fault| matches!(fault, Fault::Seq { expected: 1, .. }));
+    sample.assert_found(|fault| matches!(fault, Fault::BeginningCut { allowed: 0, .. }));
     let sample = Sample::new();
     fs::rename(
         &sample.segments()[0],
@@ -376,4 +367,102 @@ fn cannot_find_a_cut_after_the_last_checkpoint_but_says_how_much_stands_unsealed
     fs::write(&path, format!("{kept}\n")).unwrap();
     let report = verify(dir.path(), Some(&key)).unwrap();
     assert_eq!((report.problems.len(), report.unsealed), (0, 1));
+}
+
+/// A log that removes all but the newest segments, written and closed, with a copy of what was removed.
+fn pruning(bytes: u64) -> Sample {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options {
+        segment_bytes: 3200,
+        checkpoint_every: 5,
+        retention: crate::Retention {
+            age: None,
+            bytes: Some(bytes),
+        },
+        ..Options::new(Sync::Group)
+    };
+    let log = Log::open(dir.path(), &options).unwrap();
+    for _ in 0..60 {
+        let data = json!({ "bytes_up": 2, "bytes_down": 1, "host": "a.example" });
+        let event = Event::new(Kind::EgressClose, Principal::Sheriff).data(data);
+        log.append(&event).unwrap();
+    }
+    log.close().unwrap();
+    let key = log.public_key();
+    Sample { dir, key }
+}
+
+#[test]
+fn a_log_that_removed_its_own_beginning_is_intact_and_keeps_its_totals() {
+    let sample = pruning(9000);
+    let report = sample.report();
+    assert_eq!(report.problems, []);
+    assert!(report.pruned_through > 20, "{report:?}");
+    assert_eq!((report.bytes_up, report.bytes_down), (120, 60));
+    assert!((2..=4).contains(&report.segments), "{report:?}");
+    // It is opened again and goes on.
+    let log = Log::open(sample.dir.path(), &Options::new(Sync::Group)).unwrap();
+    log.close().unwrap();
+    assert_eq!(sample.report().problems, []);
+    // Without the key, too, it is consistent.
+    assert!(verify(sample.dir.path(), None).unwrap().is_intact());
+}
+
+#[test]
+fn cutting_one_segment_more_than_the_log_removed_is_found() {
+    let sample = pruning(9000);
+    fs::remove_file(&sample.segments()[0]).unwrap();
+    let problems = sample.report().problems;
+    assert!(
+        problems
+            .iter()
+            .any(|problem| matches!(problem.what, Fault::BeginningCut { .. })),
+        "{problems:?}"
+    );
+    // The same for a log that never removed anything.
+    let whole = Sample::new();
+    fs::remove_file(&whole.segments()[0]).unwrap();
+    let what = &whole.report().problems[0].what;
+    assert!(
+        matches!(what, Fault::BeginningCut { allowed: 0, .. }),
+        "{what:?}"
+    );
+}
+
+#[test]
+fn a_removal_that_is_not_sealed_allows_nothing() {
+    let sample = Sample::new();
+    let log = Log::open(sample.dir.path(), &Options::new(Sync::Group)).unwrap();
+    log.close().unwrap();
+    let segments = sample.segments();
+    let text = fs::read_to_string(segments.last().unwrap()).unwrap();
+    let last = Entry::from_line(text.lines().last().unwrap().as_bytes()).unwrap();
+    let mut chain = Chain::new();
+    (chain.next_seq, chain.prev) = (last.seq + 1, last.hash);
+    let second = segment::list(sample.dir.path()).unwrap().segments[1].first;
+    let data = json!(Pruned {
+        through: second - 1,
+        segments: 1,
+        bytes: 1
+    });
+    let event = Event::new(Kind::LogPruned, Principal::Sheriff).data(data);
+    let draft = crate::entry::Draft::of(&event).unwrap();
+    let (line, _receipt) = chain.place(&draft, last.time);
+    let forged = text
+        .into_bytes()
+        .into_iter()
+        .chain(line)
+        .collect::<Vec<_>>();
+    fs::write(segments.last().unwrap(), forged).unwrap();
+    assert_eq!(
+        sample.report().problems,
+        [],
+        "an unsealed entry alone is no fault"
+    );
+    fs::remove_file(&segments[0]).unwrap();
+    let what = &sample.report().problems[0].what;
+    assert!(
+        matches!(what, Fault::BeginningCut { allowed: 0, .. }),
+        "{what:?}"
+    );
 }
