@@ -5,18 +5,20 @@
 use std::io;
 use std::sync::Arc;
 
-use model::Via;
+use model::{TlsMode, Via};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::authorize::{Unjudged, turn_away};
 use crate::client::Client;
-use crate::limits::ACCEPT_PAUSE;
+use crate::conversation::{Conversation, Next};
+use crate::form::Form;
+use crate::limits::{ACCEPT_PAUSE, CROWD_PAUSE};
 use crate::proxy::Proxy;
 use crate::reason::Cause;
 use crate::respond::{Manner, denial};
 use crate::session::Session;
-use crate::{dns, explicit, transparent};
+use crate::{dns, transparent};
 
 /// Which listener a connection came in by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub(crate) enum Door {
     Explicit,
     Http,
     Https,
+    /// A port that a rule names.
+    Further(u16),
     Dns,
 }
 
@@ -41,7 +45,11 @@ pub(crate) async fn accept(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _peer)) => admit(&proxy, &session, door, stream),
+            Ok((stream, _peer)) => {
+                if !admit(&proxy, &session, door, stream) {
+                    tokio::time::sleep(CROWD_PAUSE).await;
+                }
+            }
             Err(error) if is_about_one_connection(&error) => {}
             Err(error) => {
                 // No descriptors or memory: others may free some. The kernel's queue holds the rest.
@@ -62,15 +70,19 @@ fn is_about_one_connection(error: &io::Error) -> bool {
     )
 }
 
-fn admit(proxy: &Arc<Proxy>, session: &Arc<Session>, door: Door, stream: TcpStream) {
+/// False when there was not even a place to be turned away: a flood is not worth an answer each, nor
+/// the processor time of other jails.
+fn admit(proxy: &Arc<Proxy>, session: &Arc<Session>, door: Door, stream: TcpStream) -> bool {
     let (proxy, session) = (Arc::clone(proxy), Arc::clone(session));
     let tasks = session.tasks.clone();
     if let Ok(place) = Arc::clone(&session.places).try_acquire_owned() {
         tasks.spawn("connection", serve(proxy, session, door, stream, place));
     } else if let Ok(place) = Arc::clone(&session.doormen).try_acquire_owned() {
         tasks.spawn("turned away", refuse(proxy, session, door, stream, place));
+    } else {
+        return false;
     }
-    // Otherwise the connection is closed here: a flood is not worth an answer each.
+    true
 }
 
 /// The place is taken until the connection is closed.
@@ -82,14 +94,27 @@ async fn serve(
     place: OwnedSemaphorePermit,
 ) {
     let client = Client::new(stream, Arc::clone(&session.meter));
-    match door {
+    if door == Door::Dns {
+        dns::serve_stream(&proxy, &session, client).await;
+    } else {
         // Boxed: the states of a proxied connection are large, and tasks of the others are not.
-        Door::Explicit => Box::pin(explicit::serve(proxy, session, client)).await,
-        Door::Http => transparent::serve_http(&proxy, &session, client).await,
-        Door::Https => transparent::serve_https(&proxy, &session, client).await,
-        Door::Dns => dns::serve_stream(&proxy, &session, client).await,
+        Box::pin(converse(proxy, session, door, client)).await;
     }
     drop(place);
+}
+
+async fn converse(proxy: Arc<Proxy>, session: Arc<Session>, door: Door, client: Client) {
+    let form = match door {
+        Door::Http => transparent::form(&session, &client),
+        Door::Explicit | Door::Https | Door::Further(_) | Door::Dns => Form::Proxy,
+    };
+    let mut conversation = Conversation::new(proxy, session, client, form);
+    let next = match door {
+        Door::Explicit | Door::Http | Door::Dns => Next::Request,
+        Door::Https => transparent::greet_tls(&mut conversation).await,
+        Door::Further(port) => transparent::greet_further(&mut conversation, port).await,
+    };
+    conversation.run(next).await;
 }
 
 async fn refuse(
@@ -107,6 +132,7 @@ async fn refuse(
     };
     let unjudged = Unjudged {
         via,
+        tls: TlsMode::None,
         method: b"",
         host: b"",
         port: 0,

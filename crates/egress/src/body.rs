@@ -1,46 +1,31 @@
-//! Message bodies of HTTP/1.1, read strictly and written anew (RFC 9112 6 and 7).
+//! The framing of HTTP/1.1 bodies, read strictly (RFC 9112 6 and 7).
 //!
-//! Chunk extensions and trailers are checked and dropped: parsers differ on them, and RFC 9112 7.1.1
-//! and RFC 9110 6.5.1 allow a proxy to do so.
+//! Chunk extensions are checked and dropped: parsers differ on them, and RFC 9112 7.1.1 allows a proxy
+//! to do so. Trailers are handed over; who gets them is another's decision.
 //!
-//! Not for: heads (`head`, `answer`).
+//! Not for: heads (`head`, `answer`), nor connections (`http1`).
 
-use std::io;
-use std::time::Duration;
+use bytes::{Bytes, BytesMut};
 
-use bytes::{Buf, BytesMut};
-use tokio::time::timeout;
-
-use crate::client::Client;
-use crate::fields::Framing;
+use crate::fields::{Fields, Framing};
 use crate::limits::{CHUNK_LINE_MAX, TRAILERS_MAX};
-use crate::reason::Cause;
-use crate::upstream::{Upstream, is_exhaustion};
-
-/// One side of an exchange.
-pub(crate) trait End {
-    /// What it is when this side breaks off.
-    const ABORTED: Cause;
-    /// What it is when this side sends nothing for too long.
-    const SILENT: Cause;
-    /// What it is when this side breaks the protocol.
-    fn broken(code: &'static str) -> Cause;
-    async fn read(&self, buffer: &mut BytesMut) -> io::Result<usize>;
-    async fn write(&self, bytes: &[u8]) -> io::Result<()>;
-}
-
-/// How a body is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Coding {
-    /// As it is; its length is known or it ends with the connection.
-    Plain,
-    Chunked,
-}
 
 /// A body that is being read.
 #[derive(Debug)]
 pub(crate) struct Body {
     state: State,
+    trailers: Vec<(Bytes, Bytes)>,
+}
+
+/// What is at the head of the input.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// So many bytes of content, to be taken off before the next step.
+    Data(usize),
+    /// Nothing complete.
+    More,
+    /// The end of the body; what follows belongs to the next message.
+    End(Fields),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,92 +42,6 @@ enum State {
     Done,
 }
 
-/// A message on its way: `out` holds its head at first.
-#[derive(Debug)]
-pub(crate) struct Transfer<'a> {
-    pub(crate) buffer: &'a mut BytesMut,
-    pub(crate) body: Body,
-    pub(crate) coding: Coding,
-    pub(crate) out: Vec<u8>,
-    /// How long the source may be silent.
-    pub(crate) idle: Duration,
-}
-
-impl Transfer<'_> {
-    /// Moves the message from `source` to `sink`, as it comes: nothing waits for more to follow.
-    pub(crate) async fn run<S: End, T: End>(&mut self, source: &S, sink: &T) -> Result<(), Cause> {
-        loop {
-            self.body
-                .advance(self.buffer, &mut self.out, self.coding)
-                .map_err(S::broken)?;
-            if !self.out.is_empty() {
-                sink.write(&self.out)
-                    .await
-                    .map_err(|error| cause::<T>(&error))?;
-                self.out.clear();
-            }
-            if self.body.state == State::Done {
-                return Ok(());
-            }
-            let read = timeout(self.idle, source.read(self.buffer)).await;
-            let count = read
-                .map_err(|_elapsed| S::SILENT)?
-                .map_err(|error| cause::<S>(&error))?;
-            if count == 0 {
-                self.body
-                    .source_ended(&mut self.out, self.coding)
-                    .ok_or(S::ABORTED)?;
-            }
-        }
-    }
-}
-
-/// What an I/O error of one side means.
-pub(crate) fn cause<E: End>(error: &io::Error) -> Cause {
-    if is_exhaustion(error) {
-        return Cause::BudgetExceeded;
-    }
-    if error.kind() == io::ErrorKind::TimedOut {
-        Cause::IdleTimeout
-    } else {
-        E::ABORTED
-    }
-}
-
-impl End for Client {
-    const ABORTED: Cause = Cause::ClientAborted;
-    const SILENT: Cause = Cause::Malformed("body_timeout");
-
-    fn broken(code: &'static str) -> Cause {
-        Cause::Malformed(code)
-    }
-
-    async fn read(&self, buffer: &mut BytesMut) -> io::Result<usize> {
-        Self::read(self, buffer).await
-    }
-
-    async fn write(&self, bytes: &[u8]) -> io::Result<()> {
-        Self::write(self, bytes).await
-    }
-}
-
-impl End for Upstream {
-    const ABORTED: Cause = Cause::UpstreamAborted;
-    const SILENT: Cause = Cause::UpstreamTimeout;
-
-    fn broken(_: &'static str) -> Cause {
-        Cause::UpstreamProtocol
-    }
-
-    async fn read(&self, buffer: &mut BytesMut) -> io::Result<usize> {
-        Self::read(self, buffer).await
-    }
-
-    async fn write(&self, bytes: &[u8]) -> io::Result<()> {
-        Self::write(self, bytes).await
-    }
-}
-
 impl Body {
     pub(crate) const fn new(framing: Framing) -> Self {
         let state = match framing {
@@ -151,55 +50,66 @@ impl Body {
             Framing::Chunked => State::ChunkSize,
             Framing::UntilClose => State::UntilClose,
         };
-        Self { state }
+        Self {
+            state,
+            trailers: Vec::new(),
+        }
     }
 
-    /// Moves what is there of the body from `input` to `out`. Stops at its end: what follows in
-    /// `input` belongs to the next message.
-    fn advance(
-        &mut self,
-        input: &mut BytesMut,
-        out: &mut Vec<u8>,
-        coding: Coding,
-    ) -> Result<(), &'static str> {
+    /// Reads what is at the head of the input.
+    ///
+    /// # Errors
+    /// A stable code for framing that could be read in two ways.
+    pub(crate) fn next(&mut self, input: &mut BytesMut) -> Result<Step, &'static str> {
         loop {
             self.state = match self.state {
-                State::Done => return Ok(()),
-                State::Length(left) | State::ChunkData(left) if input.is_empty() && left > 0 => {
-                    return Ok(());
+                State::Done => {
+                    return Ok(Step::End(Fields::from_list(std::mem::take(
+                        &mut self.trailers,
+                    ))));
                 }
-                State::Length(left) => match left - data(input, left, out, coding) {
-                    0 => last(out, coding),
-                    left => State::Length(left),
-                },
-                State::UntilClose => {
-                    data(input, u64::MAX, out, coding);
-                    return Ok(());
+                State::Length(_) | State::ChunkData(_) | State::UntilClose if input.is_empty() => {
+                    return Ok(Step::More);
                 }
-                State::ChunkData(left) => match left - data(input, left, out, coding) {
-                    0 => State::ChunkEnd,
-                    left => State::ChunkData(left),
-                },
+                State::UntilClose => return Ok(Step::Data(input.len())),
+                State::Length(left) => {
+                    let count = at_hand(input, left);
+                    self.state = match left - count as u64 {
+                        0 => State::Done,
+                        left => State::Length(left),
+                    };
+                    return Ok(Step::Data(count));
+                }
+                State::ChunkData(left) => {
+                    let count = at_hand(input, left);
+                    self.state = match left - count as u64 {
+                        0 => State::ChunkEnd,
+                        left => State::ChunkData(left),
+                    };
+                    return Ok(Step::Data(count));
+                }
                 State::ChunkSize | State::ChunkEnd | State::Trailers(_) => {
                     let Some(line) = line(input)? else {
-                        return Ok(());
+                        return Ok(Step::More);
                     };
-                    self.line(&line, out, coding)?
+                    self.line(&line.freeze())?
                 }
             };
         }
     }
 
     /// What a line of the chunked framing leads to.
-    fn line(&self, line: &[u8], out: &mut Vec<u8>, coding: Coding) -> Result<State, &'static str> {
+    fn line(&mut self, line: &Bytes) -> Result<State, &'static str> {
         match self.state {
             State::ChunkSize => Ok(match chunk_size(line)? {
                 0 => State::Trailers(0),
                 size => State::ChunkData(size),
             }),
             State::ChunkEnd if line.is_empty() => Ok(State::ChunkSize),
-            State::Trailers(_) if line.is_empty() => Ok(last(out, coding)),
-            State::Trailers(before) if is_trailer(line) && before + line.len() < TRAILERS_MAX => {
+            State::Trailers(_) if line.is_empty() => Ok(State::Done),
+            State::Trailers(before) if before + line.len() < TRAILERS_MAX => {
+                self.trailers
+                    .push(trailer(line).ok_or("trailer_malformed")?);
                 Ok(State::Trailers(before + line.len() + 2))
             }
             State::Trailers(_) => Err("trailer_malformed"),
@@ -207,38 +117,19 @@ impl Body {
         }
     }
 
-    /// The source has ended. `None` when the body had not.
-    fn source_ended(&mut self, out: &mut Vec<u8>, coding: Coding) -> Option<()> {
-        if self.state != State::UntilClose {
-            return None;
+    /// The source has ended. False when the body had not.
+    pub(crate) fn source_ended(&mut self) -> bool {
+        let may = self.state == State::UntilClose;
+        if may {
+            self.state = State::Done;
         }
-        self.state = last(out, coding);
-        Some(())
+        may
     }
 }
 
-/// Moves at most `most` bytes of content and says how many.
-fn data(input: &mut BytesMut, most: u64, out: &mut Vec<u8>, coding: Coding) -> u64 {
-    let count = usize::try_from(most).map_or(input.len(), |most| most.min(input.len()));
-    if count == 0 {
-        return 0;
-    }
-    if coding == Coding::Chunked {
-        out.extend_from_slice(format!("{count:x}\r\n").as_bytes());
-    }
-    out.extend_from_slice(input.get(..count).unwrap_or_default());
-    if coding == Coding::Chunked {
-        out.extend_from_slice(b"\r\n");
-    }
-    input.advance(count);
-    count as u64
-}
-
-fn last(out: &mut Vec<u8>, coding: Coding) -> State {
-    if coding == Coding::Chunked {
-        out.extend_from_slice(b"0\r\n\r\n");
-    }
-    State::Done
+/// How many of the missing bytes are there.
+fn at_hand(input: &BytesMut, missing: u64) -> usize {
+    usize::try_from(missing).map_or(input.len(), |missing| missing.min(input.len()))
 }
 
 /// Takes a line off the input, without its CRLF. `None`: it is not complete yet.
@@ -276,11 +167,16 @@ fn chunk_size(line: &[u8]) -> Result<u64, &'static str> {
     u64::from_str_radix(text, 16).map_err(|_not_hex| "chunk_size_malformed")
 }
 
-/// A name of letters, digits and hyphens, and a colon at once behind it.
-fn is_trailer(line: &[u8]) -> bool {
-    let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+/// A name of letters, digits and hyphens, a colon at once behind it, and a value.
+fn trailer(line: &Bytes) -> Option<(Bytes, Bytes)> {
+    let colon = line.iter().position(|byte| *byte == b':')?;
+    let name = line.slice(..colon);
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    !name.is_empty() && name.len() < line.len() && name.iter().all(plain)
+    if name.is_empty() || !name.iter().all(plain) {
+        return None;
+    }
+    let value = line.get(colon + 1..)?.trim_ascii();
+    Some((name, Bytes::copy_from_slice(value)))
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! From a permitted destination to a connection: resolve, refuse forbidden addresses, and dial the
-//! very address that was checked.
+//! very address that was checked, or have the configured hop dial it.
 //!
 //! Not for: verdicts (`authorize`).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use policy::{AddressClass, Destination, forbidden};
 use tokio::net::TcpStream;
@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use crate::authorize::Permit;
 use crate::exchange::Exchange;
+use crate::hop::{Hop, HopFault};
 use crate::limits::{
     CONNECT_TIMEOUT, DIAL_ADDRESSES, DIAL_TIMEOUT, LOOKUP_TIMEOUT, PROCESS_LOOKUPS,
 };
@@ -24,19 +25,28 @@ use crate::upstream::{Attempt, Direction, Upstream, charge};
 #[derive(Debug)]
 pub(crate) struct Route {
     addresses: Vec<SocketAddr>,
+    /// These are the hop's, which is then asked for the destination.
+    through: Option<(Arc<Hop>, Destination)>,
 }
 
 /// Makes connections; the look-ups of all sessions share it.
 #[derive(Debug)]
 pub(crate) struct Dialler {
     lookups: Arc<Semaphore>,
+    hop: RwLock<Option<Arc<Hop>>>,
 }
 
 impl Dialler {
     pub(crate) fn new() -> Self {
         Self {
             lookups: Arc::new(Semaphore::new(PROCESS_LOOKUPS)),
+            hop: RwLock::default(),
         }
+    }
+
+    /// From now on connections are made through this hop, or without one. What is open stays.
+    pub(crate) fn set_hop(&self, hop: Option<Hop>) {
+        *self.hop.write().unwrap_or_else(PoisonError::into_inner) = hop.map(Arc::new);
     }
 
     /// Dials what was permitted.
@@ -58,16 +68,49 @@ impl Dialler {
         permit: &Permit,
         destination: &Destination,
     ) -> Result<Route, Cause> {
-        let addresses = match permit.connect {
-            Some(address) => vec![address],
-            None => {
-                if permit.tells {
-                    pay_for_name(permit, destination).await?;
-                }
-                checked(self.resolve(session, destination).await?)?
+        if let Some(address) = permit.connect {
+            return Ok(Route::to(vec![address]));
+        }
+        if permit.tells {
+            pay_for_name(permit, destination).await?;
+        }
+        let hop = self.hop_for(destination);
+        // Addresses are checked in any case: only names may be left to the hop.
+        let known = destination.host.ip().is_some();
+        if known || hop.as_ref().is_none_or(|hop| hop.is_checked()) {
+            let addresses = checked(self.resolve(session, destination).await?)?;
+            if hop.is_none() {
+                return Ok(Route::to(addresses));
             }
-        };
-        Ok(Route { addresses })
+        }
+        match hop {
+            Some(hop) => self.find_hop(session, hop, destination).await,
+            None => Err(Cause::ResolveFailed),
+        }
+    }
+
+    fn hop_for(&self, destination: &Destination) -> Option<Arc<Hop>> {
+        let hop = self.hop.read().unwrap_or_else(PoisonError::into_inner);
+        let hop = hop.as_ref();
+        hop.filter(|hop| hop.leads_to(&destination.host)).cloned()
+    }
+
+    /// The way through a hop. Its own address is not checked: root says where it is.
+    async fn find_hop(
+        &self,
+        session: &Session,
+        hop: Arc<Hop>,
+        destination: &Destination,
+    ) -> Result<Route, Cause> {
+        let found = self.resolve(session, hop.server()).await;
+        let addresses = found.unwrap_or_default();
+        if addresses.is_empty() {
+            return Err(HopFault::Unreachable.into());
+        }
+        Ok(Route {
+            addresses,
+            through: Some((hop, destination.clone())),
+        })
     }
 
     async fn resolve(
@@ -112,9 +155,22 @@ impl Dialler {
 impl Route {
     /// Connects to the first of the addresses that answers, and to no other than these.
     pub(crate) async fn dial(&self, permit: &Permit) -> Result<Upstream, Cause> {
-        let stream = connect(&self.addresses).await?;
         let account = Arc::clone(Exchange::account(&permit.exchange));
-        Ok(Upstream::new(stream, account))
+        let connected = connect(&self.addresses).await;
+        let Some((hop, destination)) = &self.through else {
+            return Ok(Upstream::new(connected?, account));
+        };
+        let stream = connected.map_err(|_cause| HopFault::Unreachable)?;
+        let upstream = Upstream::new(stream, account);
+        hop.ask(&upstream, destination).await?;
+        Ok(upstream)
+    }
+
+    const fn to(addresses: Vec<SocketAddr>) -> Self {
+        Self {
+            addresses,
+            through: None,
+        }
     }
 }
 

@@ -1,14 +1,31 @@
-//! Answers DNS questions of a jail with "no such name": names are resolved by the proxy, and nothing
-//! that is asked here leaves the host (RFC 1035).
+//! Policy DNS: a name that rules allow has a synthetic address, and nothing else exists.
 //!
-//! Not for: resolving (`dial`).
+//! Nothing that is asked here leaves the host: the address says no more than the name, and the name is
+//! resolved by the proxy (`dial`) when a connection to it has been judged. An allowed look-up is counted
+//! and is no event, since it does nothing; the connection that follows has one of its own.
+//!
+//! | question | answer |
+//! | --- | --- |
+//! | `A` of an allowed name | its address, for a minute |
+//! | any other type of an allowed name | no data: no `AAAA` (the cell has no IPv6), no `HTTPS`, no `TXT` |
+//! | `PTR` of an address that was given out | the name |
+//! | `localhost` and below | the jail's own loopback (RFC 6761 6.3) |
+//! | everything else | no such name, and a denial on record |
+//!
+//! Not for: rules (`policy`), nor for which address a name has (`addresses`).
+
+mod question;
+mod reply;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod trial;
+mod zone;
 
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use bytes::{Buf, BytesMut};
-use model::Via;
+use model::{TlsMode, Via};
 use sys::socket::{Datagram, receive_datagram, send_datagram};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
@@ -21,13 +38,12 @@ use crate::noise::Admission;
 use crate::proxy::Proxy;
 use crate::reason::Cause;
 use crate::session::Session;
+use question::{Fault, Question, head_of_oversized};
+use reply::{Answer, complaint, reply};
+use zone::Zone;
 
+/// Shortest message of which a head can be read.
 const HEADER: usize = 12;
-const NAME_MAX: usize = 255;
-/// RCODEs (RFC 1035 4.1.1).
-const FORMAT_ERROR: u8 = 1;
-const NO_SUCH_NAME: u8 = 3;
-const NOT_IMPLEMENTED: u8 = 4;
 
 /// Answers datagrams until the session stops.
 pub(crate) async fn serve_datagrams(proxy: Arc<Proxy>, session: Arc<Session>, socket: UdpSocket) {
@@ -44,12 +60,12 @@ pub(crate) async fn serve_datagrams(proxy: Arc<Proxy>, session: Arc<Session>, so
             continue;
         };
         let message = buffer.get(..datagram.length).unwrap_or_default();
-        let reply = if datagram.truncated {
-            None
+        let question = if datagram.truncated {
+            Err(head_of_oversized(message))
         } else {
-            answer(&proxy, &session, message).await
+            Question::read(message)
         };
-        if let Some(reply) = reply {
+        if let Some(reply) = answer(&proxy, &session, question).await {
             reply_to(&socket, &datagram, &reply);
         }
     }
@@ -60,13 +76,20 @@ pub(crate) async fn serve_stream(proxy: &Proxy, session: &Session, client: Clien
     let mut buffer = BytesMut::new();
     loop {
         while let Some(message) = next_message(&mut buffer) {
-            let Some(message) = message else { return };
-            let Some(reply) = answer(proxy, session, &message).await else {
+            let (question, last) = match &message {
+                Framed::Message(message) => (Question::read(message), false),
+                Framed::Oversized(start) => (Err(head_of_oversized(start)), true),
+            };
+            let Some(reply) = answer(proxy, session, question).await else {
                 return;
             };
             let length = u16::try_from(reply.len()).unwrap_or(u16::MAX).to_be_bytes();
-            if client.write(&[&length[..], &reply].concat()).await.is_err() {
+            let written = client.write(&[&length[..], &reply].concat()).await;
+            if written.is_err() {
                 return;
+            }
+            if last {
+                return client.finish().await;
             }
         }
         match timeout(DNS_IDLE, client.read(&mut buffer)).await {
@@ -90,145 +113,91 @@ fn reply_to(socket: &UdpSocket, question: &Datagram, reply: &[u8]) {
     }
 }
 
-/// The next message of a stream; `Some(None)` for one that is too long to be a question.
-fn next_message(buffer: &mut BytesMut) -> Option<Option<BytesMut>> {
+/// What a stream brings.
+enum Framed {
+    Message(BytesMut),
+    /// The beginning of one that is too long to be a question.
+    Oversized(BytesMut),
+}
+
+/// The next message of a stream, once it is there.
+fn next_message(buffer: &mut BytesMut) -> Option<Framed> {
     let length = usize::from(u16::from_be_bytes(*buffer.first_chunk::<2>()?));
-    if length > DNS_MESSAGE_MAX {
-        return Some(None);
-    }
-    if buffer.len() < length + 2 {
+    let oversized = length > DNS_MESSAGE_MAX;
+    let needed = if oversized { HEADER } else { length };
+    if buffer.len() < needed + 2 {
         return None;
     }
     buffer.advance(2);
-    Some(Some(buffer.split_to(length)))
+    let message = buffer.split_to(needed);
+    Some(if oversized {
+        Framed::Oversized(message)
+    } else {
+        Framed::Message(message)
+    })
 }
 
-/// The answer to a message, once it is recorded. `None`: it deserves none, or there are too many.
-async fn answer(proxy: &Proxy, session: &Session, message: &[u8]) -> Option<Vec<u8>> {
+/// The answer to a message, once a denial is recorded. `None`: it deserves none, or there are too many.
+async fn answer(
+    proxy: &Proxy,
+    session: &Session,
+    question: Result<Question<'_>, Fault>,
+) -> Option<Vec<u8>> {
     if session.questions.admit() == Admission::Suppress {
         return None;
     }
-    let (reply, name) = reply(message)?;
+    let (reply, refused) = match &question {
+        Ok(question) => match look_up(session, question) {
+            Ok(answer) => return Some(reply(question, &answer)),
+            Err(cause) => {
+                let denial = reply(question, &Answer::NoSuchName);
+                (denial, (cause, question.name.as_slice()))
+            }
+        },
+        Err(fault) => (complaint(*fault)?, (Cause::DnsRefused, &b""[..])),
+    };
+    let (cause, host) = refused;
     let unjudged = Unjudged {
         via: Via::Dns,
+        tls: TlsMode::None,
         method: b"DNS",
-        host: &name,
+        host,
         port: 53,
     };
-    drop(turn_away(session, &proxy.recorder, unjudged, Cause::DnsRefused).await);
+    drop(turn_away(session, &proxy.recorder, unjudged, cause).await);
     Some(reply)
 }
 
-/// A reply no longer than the message, and the name that was asked for.
-fn reply(message: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let (&[id_high, id_low, flags, _, count_high, count_low, ..], rest) =
-        message.split_first_chunk::<HEADER>()?;
-    if flags & 0x80 != 0 {
-        // A response. Answering those makes two servers talk for ever.
-        return None;
-    }
-    let head = |rcode: u8, questions: u8| {
-        // QR, the opcode and "recursion desired" as asked, "recursion available".
-        let flags = 0x80 | flags & 0x79;
-        vec![
-            id_high,
-            id_low,
-            flags,
-            0x80 | rcode,
-            0,
-            questions,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-        ]
+fn look_up(session: &Session, question: &Question<'_>) -> Result<Answer, Cause> {
+    let policy = session.policy();
+    let zone = Zone {
+        policy: &policy,
+        names: &session.names,
+        addresses: &session.addresses,
     };
-    if flags & 0x78 != 0 {
-        return Some((head(NOT_IMPLEMENTED, 0), Vec::new()));
-    }
-    let one = [count_high, count_low] == [0, 1];
-    let Some((name, length)) = question(rest).filter(|_| one) else {
-        return Some((head(FORMAT_ERROR, 0), Vec::new()));
-    };
-    let mut reply = head(NO_SUCH_NAME, 1);
-    reply.extend_from_slice(rest.get(..length)?);
-    Some((reply, name))
-}
-
-/// The name of the first question with dots between its labels, and the question's length.
-fn question(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
-    let mut name = Vec::new();
-    let mut at = 0_usize;
-    loop {
-        let length = usize::from(*bytes.get(at)?);
-        at += 1;
-        if length == 0 {
-            break;
-        }
-        // 64 and above are pointers or unassigned (RFC 1035 4.1.4); a first name has no use for them.
-        if length > 63 || at + length > NAME_MAX {
-            return None;
-        }
-        if !name.is_empty() {
-            name.push(b'.');
-        }
-        name.extend_from_slice(bytes.get(at..at + length)?);
-        at += length;
-    }
-    let end = at + 4; // type and class
-    (bytes.len() >= end).then_some((name, end))
+    let answer = zone.find(question)?;
+    session.count_lookup();
+    Ok(answer)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A question for the name `a.test` of this type, with `more` behind it.
-    fn query(flags: u8, more: &[u8]) -> Vec<u8> {
-        let head = [0xab, 0xcd, flags, 0, 0, 1, 0, 0, 0, 0, 0, 0];
-        [&head[..], b"\x01a\x04test\0\0\x01\0\x01", more].concat()
-    }
-
-    fn rcode(message: &[u8]) -> Option<u8> {
-        reply(message).map(|(reply, _)| reply[3] & 0x0f)
-    }
-
     #[test]
-    fn denies_every_name_and_echoes_id_and_question_only() {
-        let (reply, name) = reply(&query(1, b"\0\0\x29\x10\0\0\0\0\0\0\0")).unwrap();
-        assert_eq!(name, b"a.test");
-        assert_eq!(reply[..4], [0xab, 0xcd, 0x81, 0x80 | NO_SUCH_NAME]);
-        assert_eq!(reply[12..], *b"\x01a\x04test\0\0\x01\0\x01");
-        assert_eq!(reply[6..12], [0; 6]);
-    }
-
-    #[test]
-    fn never_answers_answers_and_calls_the_rest_by_its_name() {
-        assert_eq!(rcode(&query(0x80, b"")), None);
-        assert_eq!(rcode(b"short"), None);
-        assert_eq!(rcode(&query(0x28, b"")), Some(NOT_IMPLEMENTED));
-        let mut pointer = query(0, b"");
-        pointer[12] = 0xc0;
-        assert_eq!(rcode(&pointer), Some(FORMAT_ERROR));
-        let mut two = query(0, b"");
-        two[5] = 2;
-        assert_eq!(rcode(&two), Some(FORMAT_ERROR));
-        assert_eq!(rcode(&query(0, b"")[..20]), Some(FORMAT_ERROR));
-        let long = [&query(0, b"")[..12], &b"\x01a".repeat(200), &[0; 5]].concat();
-        assert_eq!(rcode(&long), Some(FORMAT_ERROR));
-    }
-
-    #[test]
-    fn a_reply_is_never_longer_than_its_question() {
-        for message in [
-            query(0, b""),
-            query(0x28, b""),
-            query(0, b"")[..20].to_vec(),
-        ] {
-            let (reply, _) = reply(&message).unwrap();
-            assert!(reply.len() <= message.len());
-        }
+    fn frames_of_a_stream_are_taken_whole_and_a_long_one_by_its_head() {
+        let mut buffer = BytesMut::from(&b"\0\x03abc\0\x02d"[..]);
+        let Some(Framed::Message(first)) = next_message(&mut buffer) else {
+            panic!("a message");
+        };
+        assert_eq!(first[..], *b"abc");
+        assert!(next_message(&mut buffer).is_none());
+        let mut buffer = BytesMut::from(&b"\xff\xff0123456789a"[..]);
+        assert!(next_message(&mut buffer).is_none());
+        buffer.extend_from_slice(b"b");
+        let Some(Framed::Oversized(start)) = next_message(&mut buffer) else {
+            panic!("a head");
+        };
+        assert_eq!(start[..], *b"0123456789ab");
     }
 }

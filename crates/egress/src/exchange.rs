@@ -3,8 +3,10 @@
 //! Not for: deciding (`authorize`) or moving bytes (`relay`, `forward`).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use llm::PriceTable;
 use model::{EgressEvent, EventId, Phase, Verdict};
 use policy::Reason;
 use serde_json::json;
@@ -16,6 +18,7 @@ use crate::reason::Cause;
 use crate::record::Recorder;
 use crate::refusal::Refusal;
 use crate::respond;
+use crate::usage::Usage;
 
 /// An exchange under way. Dropping it records its close.
 #[derive(Debug)]
@@ -27,6 +30,9 @@ pub(crate) struct Exchange {
     noise: Arc<Noise>,
     started: Instant,
     ended: bool,
+    usage: Option<(Usage, Arc<PriceTable>)>,
+    /// Generation of the policy that ended it; 0 while none has.
+    overruled: AtomicU64,
 }
 
 impl Exchange {
@@ -43,6 +49,8 @@ impl Exchange {
             noise,
             started: Instant::now(),
             ended: false,
+            usage: None,
+            overruled: AtomicU64::new(0),
         }
     }
 
@@ -51,9 +59,19 @@ impl Exchange {
         &self.event.id
     }
 
+    /// True when secrets were put into it.
+    pub(crate) const fn has_secrets(&self) -> bool {
+        self.event.secret.is_some()
+    }
+
     /// The account that bytes of this exchange are counted on.
     pub(crate) fn account(&self) -> &Arc<Account> {
         &self.account
+    }
+
+    /// Notes under which generation a newer policy ends it.
+    pub(crate) fn overruled_by(&self, generation: u64) {
+        self.overruled.store(generation, Ordering::Release);
     }
 
     /// Notes the status that the jail was sent.
@@ -64,6 +82,11 @@ impl Exchange {
     /// Notes what a reader of its close should know.
     pub(crate) fn note(&mut self, note: &str) {
         self.event.note = Some(note.to_owned());
+    }
+
+    /// Has the answer of a language model counted at the end, also one that was cut.
+    pub(crate) fn charge(&mut self, usage: Usage, prices: Arc<PriceTable>) {
+        self.usage = Some((usage, prices));
     }
 
     /// Notes that it is complete. What is dropped without this or [`Self::end`] was cut with its
@@ -78,6 +101,9 @@ impl Exchange {
             return;
         }
         self.event.reason = cause.code().to_owned();
+        if let Some(note) = cause.note() {
+            self.note(&note);
+        }
         // A budget that runs out in the middle ends what was allowed; that is no denial.
         if cause.is_denial() && !self.account.has_moved() {
             self.event.verdict = Verdict::Deny;
@@ -91,12 +117,13 @@ impl Exchange {
         self.set_status(cause.status());
         Refusal {
             status: cause.status(),
-            error: respond::text(cause.code()).to_owned(),
+            error: cause.text(),
             reason: cause.code().to_owned(),
             host: self.event.host.clone(),
             port: self.event.port,
             rule: self.event.rule.clone(),
             id: self.event.id.clone(),
+            retry_after: cause.retry_after(),
             next_steps: respond::next_steps(cause.code(), &self.event.host, &self.event.id),
         }
     }
@@ -107,11 +134,19 @@ impl Drop for Exchange {
         if !self.ended {
             self.event.reason = Cause::SessionClosed.code().to_owned();
         }
+        if let Some((usage, prices)) = self.usage.take() {
+            let used = usage.finish();
+            self.event.llm = used.map(|used| self.account.charge(used, &prices));
+        }
         let (bytes_up, bytes_down) = self.account.bytes();
         let duration = self.started.elapsed().as_millis();
         let event = &mut self.event;
         event.time = clock::now();
         event.phase = Phase::Close;
+        let overruled = self.overruled.load(Ordering::Acquire);
+        if event.reason == Cause::PolicyChanged.code() && overruled > 0 {
+            event.policy_generation = overruled;
+        }
         (event.bytes_up, event.bytes_down) = (bytes_up, bytes_down);
         event.duration_ms = u64::try_from(duration).unwrap_or(u64::MAX);
         if event.verdict == Verdict::Deny {

@@ -6,24 +6,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http::{HeaderName, HeaderValue};
 use model::{EventId, TlsMode, Via};
-use policy::{Host, RequestKind, Scheme, Target};
-use rustls::pki_types::ServerName;
+use policy::{RequestKind, Scheme, Target};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::TlsConnector;
+use sha2::{Digest, Sha256};
 
-use crate::authorize::{Asked, Permit, authorize};
-use crate::connect::TLS_PORTS;
+use crate::answer::Answer;
+use crate::authorize::Asked;
+use crate::content::{Piece, Sink, Source};
+use crate::errand::{Ended, Errand};
+use crate::fields::Fields;
 use crate::limits::{FETCH_BODY_MAX, FETCH_REQUEST_MAX, FETCH_TIMEOUT_MAX, HEAD_MAX, HEADERS_MAX};
-use crate::meter::Exhausted;
+use crate::lines::Lines;
+use crate::plan::Plan;
 use crate::proxy::Proxy;
 use crate::reason::Cause;
 use crate::refusal::Refusal;
 use crate::session::Session;
+use crate::sides::{Asker, Delivery, Replies, Tunnel};
+use crate::tunnel::TLS_PORTS;
 
 /// What to fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,19 +73,19 @@ pub enum FetchError {
     Refused(Box<Refusal>),
 }
 
-/// Trusts the given roots and nothing else.
+/// Trusts the given roots and nothing else. The protocols are offered in this order.
 #[expect(
     clippy::expect_used,
     reason = "a constant configuration; a test makes it"
 )]
-pub(crate) fn client_config(roots: Arc<RootCertStore>) -> Arc<ClientConfig> {
+pub(crate) fn client_config(roots: Arc<RootCertStore>, protocols: &[&[u8]]) -> Arc<ClientConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("the ring provider supports the default protocol versions")
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     Arc::new(config)
 }
 
@@ -92,84 +94,37 @@ pub(crate) async fn fetch(
     session: &Session,
     request: FetchRequest,
 ) -> Result<FetchResponse, FetchError> {
-    let plan = Plan::read(request).map_err(|code| FetchError::Malformed { code })?;
-    let mut permit = authorize(session, &proxy.recorder, &plan.asked)
-        .await
-        .map_err(refused)?;
-    let stop = session.stop();
-    let exchange = tokio::time::timeout(plan.timeout, carry_out(proxy, session, &plan, &permit));
-    let result = tokio::select! {
-        result = exchange => result.unwrap_or(Err(Cause::UpstreamTimeout)),
-        () = stop.requested() => Err(Cause::SessionClosed),
+    let limit = request.timeout.min(FETCH_TIMEOUT_MAX);
+    let mut gateway = Gateway {
+        content: Bytes::from(request.body),
+        gathered: Gathered::default(),
     };
-    match result {
-        Ok(answer) => {
-            permit.exchange.set_status(answer.status);
-            permit.exchange.complete();
-            let (bytes_up, bytes_down) = permit.exchange.account().bytes();
-            let id = permit.exchange.id().clone();
-            Ok(FetchResponse {
-                status: answer.status,
-                headers: answer.headers,
-                body: answer.body,
-                bytes_up,
-                bytes_down,
-                id,
-            })
+    let length = gateway.content.len();
+    let plan = plan(&request.url, request.method, request.headers, length);
+    let mut plan = plan.map_err(|code| FetchError::Malformed { code })?;
+    let stop = session.stop();
+    let given_up = async {
+        tokio::select! {
+            () = tokio::time::sleep(limit) => Cause::UpstreamTimeout,
+            () = stop.requested() => Cause::SessionClosed,
         }
-        Err(cause) => Err(refused(permit.exchange.refuse(cause))),
-    }
-}
-
-fn refused(refusal: Refusal) -> FetchError {
-    FetchError::Refused(Box::new(refusal))
-}
-
-struct Plan {
-    asked: Asked,
-    https: bool,
-    request: http::Request<Full<Bytes>>,
-    timeout: Duration,
-}
-
-struct Answer {
-    status: u16,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
-}
-
-impl Plan {
-    fn read(request: FetchRequest) -> Result<Self, &'static str> {
-        let target =
-            Target::from_absolute_uri(request.url.as_bytes()).map_err(|error| error.code())?;
-        let https = target.scheme == Scheme::Https;
-        if !https && TLS_PORTS.contains(&target.destination.port) {
-            return Err(Cause::NotTls.code());
+    };
+    let errand = Errand { proxy, session };
+    match errand
+        .run(&mut gateway, &mut plan, &Lines::for_one(), given_up)
+        .await
+    {
+        Ended::Done { receipt, .. } => Ok(FetchResponse {
+            status: gateway.gathered.status,
+            headers: gateway.gathered.headers,
+            body: gateway.gathered.body,
+            bytes_up: receipt.bytes_up,
+            bytes_down: receipt.bytes_down,
+            id: receipt.id,
+        }),
+        Ended::Refused { refusal, .. } | Ended::Cut { refusal, .. } => {
+            Err(FetchError::Refused(Box::new(refusal)))
         }
-        if request.body.len() > FETCH_REQUEST_MAX {
-            return Err("body_too_large");
-        }
-        let plain = |byte: u8| byte.is_ascii_uppercase() || byte == b'-';
-        if request.method == "CONNECT" || !request.method.bytes().all(plain) {
-            return Err("method_malformed");
-        }
-        Ok(Self {
-            request: build(&target, &request.method, request.headers, request.body)?,
-            timeout: request.timeout.min(FETCH_TIMEOUT_MAX),
-            https,
-            asked: Asked {
-                via: Via::Gateway,
-                tls: if https {
-                    TlsMode::Intercept
-                } else {
-                    TlsMode::None
-                },
-                kind: RequestKind::Http,
-                method: request.method,
-                destination: target.destination,
-                path: Some(target.path),
-            },
-        })
     }
 }
 
@@ -185,18 +140,46 @@ const OWN: [&str; 8] = [
     "expect",
 ];
 
-fn build(
-    target: &Target,
-    method: &str,
+/// The request in the form in which it is judged.
+fn plan(
+    url: &str,
+    method: String,
     headers: Vec<(String, String)>,
-    body: Vec<u8>,
-) -> Result<http::Request<Full<Bytes>>, &'static str> {
-    let destination = &target.destination;
-    let host = if destination.port == target.scheme.default_port() {
-        destination.host.to_string()
-    } else {
-        destination.to_string()
+    length: usize,
+) -> Result<Plan, &'static str> {
+    let target = Target::from_absolute_uri(url.as_bytes()).map_err(|error| error.code())?;
+    let https = target.scheme == Scheme::Https;
+    if !https && TLS_PORTS.contains(&target.destination.port) {
+        return Err(Cause::NotTls.code());
+    }
+    if length > FETCH_REQUEST_MAX {
+        return Err("body_too_large");
+    }
+    let plain = |byte: u8| byte.is_ascii_uppercase() || byte == b'-';
+    if method.is_empty() || method == "CONNECT" || !method.bytes().all(plain) {
+        return Err("method_malformed");
+    }
+    let asked = Asked {
+        via: Via::Gateway,
+        tls: if https {
+            TlsMode::Intercept
+        } else {
+            TlsMode::None
+        },
+        kind: RequestKind::Http,
+        method,
+        destination: target.destination,
+        path: Some(target.path),
     };
+    Ok(Plan::made(
+        asked,
+        target.scheme,
+        fields(headers)?,
+        length as u64,
+    ))
+}
+
+fn fields(headers: Vec<(String, String)>) -> Result<Fields, &'static str> {
     let size: usize = headers
         .iter()
         .map(|(name, value)| name.len() + value.len() + 4)
@@ -204,153 +187,156 @@ fn build(
     if headers.len() > HEADERS_MAX || size > HEAD_MAX {
         return Err("too_many_fields");
     }
-    let mut builder = http::Request::builder()
-        .method(method)
-        .uri(target.path.to_string())
-        .header(http::header::HOST, host);
+    let mut list = Vec::with_capacity(headers.len());
     for (name, value) in headers {
         let lower = name.to_ascii_lowercase();
         if OWN.contains(&lower.as_str()) || lower.starts_with("proxy-") {
             return Err("field_refused");
         }
-        builder = builder.header(name, value);
-    }
-    builder
-        .body(Full::new(Bytes::from(body)))
-        .map_err(|_malformed| "field_malformed")
-}
-
-async fn carry_out(
-    proxy: &Proxy,
-    session: &Session,
-    plan: &Plan,
-    permit: &Permit,
-) -> Result<Answer, Cause> {
-    let upstream = proxy
-        .dialler
-        .dial(session, permit, &plan.asked.destination)
-        .await?;
-    if !plan.https {
-        return converse(upstream, plan.request.clone()).await;
-    }
-    let name = server_name(&plan.asked.destination.host).ok_or(Cause::TlsFailed)?;
-    let connecting = TlsConnector::from(Arc::clone(&proxy.tls)).connect(name, upstream);
-    let stream = connecting
-        .await
-        .map_err(|error| budget_or(&error, Cause::TlsFailed))?;
-    converse(stream, plan.request.clone()).await
-}
-
-fn server_name(host: &Host) -> Option<ServerName<'static>> {
-    match host.ip() {
-        Some(ip) => Some(ServerName::IpAddress(ip.into())),
-        None => ServerName::try_from(host.to_string()).ok(),
-    }
-}
-
-/// One request and its answer on a fresh connection.
-async fn converse<S>(stream: S, request: http::Request<Full<Bytes>>) -> Result<Answer, Cause>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let handshake = http1::Builder::new()
-        .max_headers(HEADERS_MAX)
-        .handshake(TokioIo::new(stream));
-    let (mut sender, connection) = handshake
-        .await
-        .map_err(|error| budget_or(&error, Cause::UpstreamProtocol))?;
-    let exchange = async {
-        let answer = sender.send_request(request).await;
-        let answer = answer.map_err(|error| budget_or(&error, Cause::UpstreamProtocol))?;
-        read_answer(answer).await
-    };
-    let mut exchange = std::pin::pin!(exchange);
-    tokio::select! {
-        answer = &mut exchange => answer,
-        // It ends first when the server closes; what was received is still to be handed over.
-        ended = connection => match exchange.await {
-            Err(cause) => Err(ended.err().map_or(cause, |error| budget_or(&error, cause))),
-            answered => answered,
-        },
-    }
-}
-
-async fn read_answer(answer: http::Response<hyper::body::Incoming>) -> Result<Answer, Cause> {
-    let (head, body) = answer.into_parts();
-    let body = Limited::new(body, FETCH_BODY_MAX)
-        .collect()
-        .await
-        .map_err(|error| {
-            if error.is::<LengthLimitError>() {
-                return Cause::AnswerTooLarge;
-            }
-            budget_or(error.as_ref(), Cause::UpstreamAborted)
-        })?;
-    let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    Ok(Answer {
-        status: head.status.as_u16(),
-        headers: head
-            .headers
-            .iter()
-            .map(|(name, value)| (name.to_string(), text(value)))
-            .collect(),
-        body: body.to_bytes().to_vec(),
-    })
-}
-
-/// Finds out whether a budget is what an error is about.
-fn budget_or(error: &(dyn std::error::Error + 'static), otherwise: Cause) -> Cause {
-    let mut source = Some(error);
-    while let Some(error) = source {
-        let io = error.downcast_ref::<std::io::Error>();
-        let inner = io.and_then(std::io::Error::get_ref);
-        if error.is::<Exhausted>() || inner.is_some_and(|inner| inner.is::<Exhausted>()) {
-            return Cause::BudgetExceeded;
+        let well_formed = HeaderName::from_bytes(name.as_bytes()).is_ok()
+            && HeaderValue::from_bytes(value.as_bytes()).is_ok();
+        if !well_formed {
+            return Err("field_malformed");
         }
-        source = error.source();
+        list.push((Bytes::from(name), Bytes::from(value)));
     }
-    otherwise
+    Ok(Fields::from_list(list).end_to_end())
+}
+
+/// The gateway as the side that asks: all of the content is there, and all of the answer is kept.
+struct Gateway {
+    content: Bytes,
+    gathered: Gathered,
+}
+
+/// An answer as far as it came.
+#[derive(Debug, Default)]
+struct Gathered {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+    /// There was more than is kept.
+    overflown: bool,
+}
+
+/// Content that is there.
+struct Ready<'a> {
+    content: &'a [u8],
+    given: bool,
+}
+
+impl Asker for Gateway {
+    fn sides<'s>(&'s mut self, _: &'s Plan) -> (impl Source, impl Replies) {
+        let content = Ready {
+            content: &self.content,
+            given: self.content.is_empty(),
+        };
+        (content, &mut self.gathered)
+    }
+
+    async fn hold(&mut self, _: &mut Plan) -> Result<[u8; 32], Cause> {
+        Ok(Sha256::digest(&self.content).into())
+    }
+
+    /// It never asks for one.
+    async fn tunnel(&mut self, _: Tunnel<'_>) -> Result<(), Cause> {
+        Err(Cause::UpstreamProtocol)
+    }
+}
+
+impl Source for Ready<'_> {
+    fn take(&mut self) -> Result<Option<Piece<'_>>, Cause> {
+        if std::mem::replace(&mut self.given, true) {
+            return Ok(Some(Piece::End(Fields::default())));
+        }
+        Ok(Some(Piece::Data(self.content)))
+    }
+
+    async fn wait(&mut self) -> Result<(), Cause> {
+        Ok(())
+    }
+}
+
+impl Sink for &mut Gathered {
+    fn put(&mut self, data: &[u8]) {
+        if self.body.len() + data.len() > FETCH_BODY_MAX {
+            self.overflown = true;
+        } else {
+            self.body.extend_from_slice(data);
+        }
+    }
+
+    fn end(&mut self, _: &Fields) {}
+
+    async fn flush(&mut self) -> Result<(), Cause> {
+        if self.overflown {
+            Err(Cause::AnswerTooLarge)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Replies for &mut Gathered {
+    async fn interim(&mut self, _: &Answer) -> Result<(), Cause> {
+        Ok(())
+    }
+
+    async fn switch(&mut self, _: &Answer) -> Result<(), Cause> {
+        Err(Cause::UpstreamProtocol)
+    }
+
+    fn head(&mut self, answer: &Answer, _: Option<u64>) -> Delivery {
+        let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
+        self.status = answer.status;
+        let fields = answer.fields.end_to_end();
+        self.headers = fields
+            .iter()
+            .map(|(name, value)| (text(name), text(value)))
+            .collect();
+        Delivery {
+            framed: true,
+            again: false,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn request(method: &str, headers: &[(&str, &str)]) -> FetchRequest {
+    fn head(method: &str, headers: &[(&str, &str)]) -> Result<String, &'static str> {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        FetchRequest {
-            url: "https://a.test/x/../y?q".to_owned(),
-            method: method.to_owned(),
-            headers: headers.iter().map(own).collect(),
-            body: Vec::new(),
-            timeout: Duration::from_secs(1),
-        }
+        let headers = headers.iter().map(own).collect();
+        let plan = plan("https://a.test/x/../y?q", method.to_owned(), headers, 0)?;
+        Ok(String::from_utf8(plan.head()).unwrap())
     }
 
     #[test]
     fn sends_the_canonical_path_and_the_judged_host() {
-        let plan = Plan::read(request("GET", &[("accept", "*/*")])).unwrap();
-        assert_eq!(plan.request.uri(), "/y?q");
-        assert_eq!(plan.request.headers()["host"], "a.test");
-        assert!(plan.https);
+        assert_eq!(
+            head("GET", &[("accept", "*/*")]).unwrap(),
+            "GET /y?q HTTP/1.1\r\nHost: a.test\r\naccept: */*\r\n\r\n"
+        );
     }
 
     #[test]
     fn refuses_fields_and_methods_that_would_change_the_message() {
-        let code = |method, headers: &[(&str, &str)]| Plan::read(request(method, headers)).err();
+        let code = |method, headers: &[(&str, &str)]| head(method, headers).err();
         assert_eq!(code("GET", &[("Host", "b.test")]), Some("field_refused"));
         assert_eq!(
             code("GET", &[("content-length", "5")]),
             Some("field_refused")
         );
         assert_eq!(code("GET", &[("a", "b\r\nc: d")]), Some("field_malformed"));
+        assert_eq!(code("GET", &[("a b", "c")]), Some("field_malformed"));
         assert_eq!(code("CONNECT", &[]), Some("method_malformed"));
         assert_eq!(code("get", &[]), Some("method_malformed"));
     }
 
     #[test]
     fn the_tls_configuration_can_be_made() {
-        let config = client_config(Arc::new(RootCertStore::empty()));
+        let config = client_config(Arc::new(RootCertStore::empty()), &[b"http/1.1"]);
         assert_eq!(config.alpn_protocols, [b"http/1.1".to_vec()]);
     }
 }

@@ -65,6 +65,33 @@ impl Fields {
         Ok(Self { list })
     }
 
+    /// Takes over a list that was checked already.
+    pub(crate) const fn from_list(list: Vec<(Bytes, Bytes)>) -> Self {
+        Self { list }
+    }
+
+    /// The fields in their order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &(Bytes, Bytes)> {
+        self.list.iter()
+    }
+
+    /// The fields in their order, to be changed. A new value has no control characters.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut (Bytes, Bytes)> {
+        self.list.iter_mut()
+    }
+
+    /// Takes all fields of this name away.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.list
+            .retain(|(given, _)| !given.eq_ignore_ascii_case(name.as_bytes()));
+    }
+
+    /// Adds a field at the end. The value has no control characters.
+    pub(crate) fn push(&mut self, name: &'static str, value: impl Into<Bytes>) {
+        self.list
+            .push((Bytes::from_static(name.as_bytes()), value.into()));
+    }
+
     /// The values of all fields of this name.
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         let same = move |field: &&(Bytes, Bytes)| field.0.eq_ignore_ascii_case(name.as_bytes());
@@ -114,24 +141,35 @@ impl Fields {
         }
     }
 
-    /// Appends the fields that travel on to the next connection: neither those of one connection
-    /// only, nor those that its `Connection` field names, nor those that are written anew.
-    pub(crate) fn write_end_to_end(&self, out: &mut Vec<u8>) {
-        for (name, value) in &self.list {
-            let own = OWN
-                .iter()
-                .any(|own| name.eq_ignore_ascii_case(own.as_bytes()));
-            if own
-                || self
+    /// Keeps the fields that travel on to the next connection: neither those of one connection only,
+    /// nor those that its `Connection` field names, nor those that are written anew.
+    #[must_use]
+    pub(crate) fn end_to_end(&self) -> Self {
+        let travels = |(name, _): &&(Bytes, Bytes)| {
+            !is_own(name)
+                && !self
                     .tokens("connection")
                     .any(|listed| name.eq_ignore_ascii_case(listed))
-            {
-                continue;
-            }
-            out.extend_from_slice(name);
-            out.extend_from_slice(b": ");
-            out.extend_from_slice(value);
-            out.extend_from_slice(b"\r\n");
+        };
+        Self {
+            list: self.list.iter().filter(travels).cloned().collect(),
+        }
+    }
+
+    /// Appends all fields as lines.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        for (name, value) in &self.list {
+            write_line(out, name, value);
+        }
+    }
+
+    /// Keeps those fields that may follow a message's content (RFC 9110 6.5.1): none that frames,
+    /// routes, authenticates or describes it, since a receiver may have acted without it by then.
+    #[must_use]
+    pub(crate) fn trailing(&self) -> Self {
+        let follows = |(name, _): &&(Bytes, Bytes)| !is_own(name) && !is_for_heads(name);
+        Self {
+            list: self.list.iter().filter(follows).cloned().collect(),
         }
     }
 
@@ -141,6 +179,51 @@ impl Fields {
             .map(<[u8]>::trim_ascii)
             .filter(|token| !token.is_empty())
     }
+}
+
+fn is_own(name: &[u8]) -> bool {
+    OWN.iter()
+        .any(|own| name.eq_ignore_ascii_case(own.as_bytes()))
+}
+
+/// Names and beginnings of names of fields that mean something in a head only.
+const FOR_HEADS: [&str; 18] = [
+    "authorization",
+    "www-authenticate",
+    "authentication-info",
+    "cookie",
+    "set-cookie",
+    "content-",
+    "if-",
+    "proxy-",
+    "cache-control",
+    "pragma",
+    "expect",
+    "range",
+    "location",
+    "max-forwards",
+    "retry-after",
+    "vary",
+    "expires",
+    "date",
+];
+
+fn is_for_heads(name: &[u8]) -> bool {
+    FOR_HEADS
+        .iter()
+        .any(|listed| match listed.strip_suffix('-') {
+            Some(_) => name
+                .get(..listed.len())
+                .is_some_and(|begin| begin.eq_ignore_ascii_case(listed.as_bytes())),
+            None => name.eq_ignore_ascii_case(listed.as_bytes()),
+        })
+}
+
+fn write_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
 }
 
 const BAD_CODING: Cause = Cause::Malformed("transfer_encoding_refused");
@@ -223,8 +306,25 @@ mod tests {
             ("Content-Length", "3"),
         ]);
         let mut out = Vec::new();
-        list.write_end_to_end(&mut out);
+        list.end_to_end().write(&mut out);
         assert_eq!(out, b"Accept: */*\r\n");
         assert!(list.lists("connection", "CLOSE"));
+    }
+
+    #[test]
+    fn trailers_carry_no_framing_no_credentials_and_no_description() {
+        let list = fields(&[
+            ("grpc-status", "0"),
+            ("Content-Length", "3"),
+            ("Content-Type", "a/b"),
+            ("Authorization", "x"),
+            ("set-cookie", "x"),
+            ("Transfer-Encoding", "chunked"),
+            ("X-Sheriff-Reason", "x"),
+            ("x-sum", "1"),
+        ]);
+        let mut out = Vec::new();
+        list.trailing().write(&mut out);
+        assert_eq!(out, b"grpc-status: 0\r\nx-sum: 1\r\n");
     }
 }

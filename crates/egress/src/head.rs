@@ -100,7 +100,7 @@ fn refuse_http2(bytes: &[u8]) -> Result<(), Cause> {
 
 /// Rules name methods in upper case, and some servers take any case for the same method: one
 /// spelling only.
-fn method(text: &str) -> Result<String, Cause> {
+pub(crate) fn method(text: &str) -> Result<String, Cause> {
     let plain = text
         .bytes()
         .all(|byte| byte.is_ascii_uppercase() || byte == b'-');

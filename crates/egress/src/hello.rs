@@ -58,14 +58,21 @@ impl Hello {
         self.encrypted
     }
 
+    /// The name in the handshake, `None` when there is none. What is no name of a host stays as it came.
+    pub(crate) fn server_name(&self) -> Option<Result<DomainName, &[u8]>> {
+        let given = self.server_name.as_deref()?;
+        // RFC 6066: no trailing dot. The parser of names would take one off.
+        let dotted = given.ends_with(b".");
+        Some(match DomainName::parse(given) {
+            Ok(name) if !dotted => Ok(name),
+            _ => Err(given),
+        })
+    }
+
     /// True when the handshake names exactly this host; for an address, when it names none.
     pub(crate) fn names(&self, host: &Host) -> bool {
-        match (host, &self.server_name) {
-            (Host::Name(wanted), Some(given)) => {
-                // RFC 6066: no trailing dot. The parser of names would take one off.
-                !given.ends_with(b".")
-                    && DomainName::parse(given).is_ok_and(|given| given == *wanted)
-            }
+        match (host, self.server_name()) {
+            (Host::Name(wanted), Some(given)) => given.is_ok_and(|given| given == *wanted),
             (Host::V4(_) | Host::V6(_), None) => true,
             (Host::Name(_), None) | (Host::V4(_) | Host::V6(_), Some(_)) => false,
         }

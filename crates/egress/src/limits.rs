@@ -23,6 +23,17 @@ pub const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 pub const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(60);
 /// From `200 Connection established` to a complete ClientHello.
 pub const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// A TLS handshake with an upstream server, once it is connected.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest content that is held whole because its hash is to be signed. Services that want the hash take
+/// documents, not uploads.
+pub const HELD_MAX: usize = 4 * 1024 * 1024;
+/// Memory of one session, for each direction, for content held whole or in a coding with a large window.
+///
+/// A thousand connections could each have such content, and the office has one memory for all jails.
+pub const ROOM: usize = 128 * 1024 * 1024;
+/// Most bytes of TLS records that are read at once: one record of the largest size.
+pub const TLS_READ: usize = 17 * 1024;
 /// Longest ClientHello. Those with post-quantum keys are about 2 KiB.
 pub const HELLO_MAX: usize = 16 * 1024;
 /// A tunnel in which nothing moves. Streams with an event a minute must live.
@@ -41,7 +52,10 @@ pub const UPSTREAM_IDLE: Duration = Duration::from_secs(30);
 /// once would reset the connection and take the answer with it (RFC 9112 section 9.6).
 pub const LINGER: Duration = Duration::from_secs(2);
 /// See [`LINGER`].
-pub const LINGER_BYTES: u64 = 256 * 1024;
+///
+/// As much as the buffers of both ends of a TCP connection hold on an ordinary Linux host
+/// (`tcp_wmem` and `tcp_rmem`, 4 and 6 MiB): a client that writes before it reads has that under way.
+pub const LINGER_BYTES: u64 = 10 << 20;
 
 /// Connections of one session. Beyond, that session is answered 503; others are not affected.
 pub const SESSION_CONNECTIONS: usize = 1024;
@@ -57,6 +71,10 @@ pub const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
 pub const DIAL_ADDRESSES: usize = 4;
 /// One attempt to connect.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest answer of a hop to CONNECT; it has a status and a few fields.
+pub const HOP_HEAD_MAX: usize = 8 * 1024;
+/// From CONNECT to the hop's answer: it resolves and dials meanwhile, as this proxy would.
+pub const HOP_TIMEOUT: Duration = Duration::from_secs(30);
 /// All attempts of one request.
 pub const DIAL_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -81,6 +99,11 @@ pub const BUFFER: usize = HEAD_MAX;
 pub const DENIALS_KEPT: usize = 100;
 /// Hosts that a session's usage names; the rest is counted under `other`.
 pub const HOSTS_KEPT: usize = 256;
+/// Token buckets of one session that are known while they fill. A policy with more rates than that is
+/// one for many hosts, and a full bucket need not be known.
+pub const BUCKETS_KEPT: usize = 4096;
+/// Pause between two alerts about bytes that can't be explained, which sum up what came meanwhile.
+pub const ALERT_PAUSE: Duration = Duration::from_secs(5);
 /// Longest text from a jail in a record.
 pub const TEXT_MAX: usize = 256;
 
@@ -103,6 +126,11 @@ pub const DNS_IDLE: Duration = Duration::from_secs(10);
 
 /// Pause of an accept loop that ran out of descriptors or memory; the queue keeps the rest.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Pause of an accept loop after a connection for which there was no place at all.
+///
+/// Whoever floods waits in
+/// the kernel's queue; without it the flood costs all jails processor time (p99 of another four times as long).
+pub const CROWD_PAUSE: Duration = Duration::from_millis(5);
 
 /// Longest answer body that a fetch returns.
 pub const FETCH_BODY_MAX: usize = 4 * 1024 * 1024;
@@ -110,3 +138,32 @@ pub const FETCH_BODY_MAX: usize = 4 * 1024 * 1024;
 pub const FETCH_REQUEST_MAX: usize = 4 * 1024 * 1024;
 /// Longest time a fetch may ask for.
 pub const FETCH_TIMEOUT_MAX: Duration = Duration::from_secs(300);
+
+/// How long content that may be the beginning of a placeholder waits for what follows it. Pieces of one
+/// message come within that; in a dialogue nothing comes.
+pub const HELD_BACK: Duration = Duration::from_millis(5);
+/// Longest head in HTTP/2, as it is counted there: names, values, and 32 bytes for each field (RFC 9113
+/// 6.5.2). As [`HEAD_MAX`].
+pub const HEAD_LIST_MAX: u32 = 32 * 1024;
+/// Streams that a client of HTTP/2 may have open on one connection: what servers commonly grant. All
+/// streams of a session take places of [`SESSION_CONNECTIONS`] as well.
+pub const STREAMS: u32 = 100;
+/// Content of one stream that is held while the other side does not take it. At 50 ms there and back it
+/// still lets 5 MB a second pass.
+pub const STREAM_WINDOW: u32 = 256 * 1024;
+/// The same for all streams of a connection: as much as they may have in all, so that none can take the
+/// room of another.
+pub const STREAMS_WINDOW: u32 = STREAMS * STREAM_WINDOW;
+/// Content of one stream that waits to be written.
+pub const STREAM_BUFFER: usize = 64 * 1024;
+/// Pause between two looks whether a client of HTTP/2 is still there; one that has not answered a ping by
+/// the next is not.
+pub const PING_PAUSE: Duration = Duration::from_secs(20);
+/// Streams of a connection that a client may give up within [`RESETS_WINDOW`]. A page that is left gives
+/// up what it had open.
+pub const RESETS_MAX: u32 = 2 * STREAMS;
+/// See [`RESETS_MAX`].
+pub const RESETS_WINDOW: Duration = Duration::from_secs(10);
+/// Idle connections of HTTP/1.1 to a server that wait for the next streams of one client connection:
+/// beyond these few, a burst is over.
+pub const LINES_KEPT: usize = 8;

@@ -4,19 +4,14 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 
-use bytes::BytesMut;
-use tokio::time::timeout;
-
 use crate::answer::Answer;
-use crate::body::{Body, Coding, End, Transfer, cause};
-use crate::client::Client;
-use crate::explicit::Conversation;
-use crate::fields::Framing;
-use crate::forward::{Manners, Plan};
-use crate::head::Scanner;
-use crate::limits::{ANSWER_IDLE, BODY_IDLE, INTERIM_MAX};
+use crate::content::{Sink, Taps, carry};
+use crate::fields::{Fields, Framing};
+use crate::limits::INTERIM_MAX;
+use crate::plan::Plan;
 use crate::reason::Cause;
-use crate::upstream::Upstream;
+use crate::screen::Screen;
+use crate::sides::{Answers, Asker, Replies, Server};
 
 /// How far an exchange got; decides how a failure can still be told.
 #[derive(Debug, Default)]
@@ -45,14 +40,14 @@ pub(crate) enum Then {
 }
 
 impl Progress {
+    /// Notes that the upstream server said something.
+    pub(crate) fn hear(&self) {
+        self.heard.store(true, Ordering::Relaxed);
+    }
+
     /// True once the upstream server said anything.
     pub(crate) fn is_heard(&self) -> bool {
         self.heard.load(Ordering::Relaxed)
-    }
-
-    /// True once the client was sent a part of the final answer.
-    pub(crate) fn is_answered(&self) -> bool {
-        self.status().is_some()
     }
 
     /// True when a client that gets a part of the answer knows that it is one (RFC 9112 8).
@@ -60,7 +55,7 @@ impl Progress {
         self.framed.load(Ordering::Relaxed)
     }
 
-    /// The status of that answer.
+    /// The status of the final answer, once the client was sent a part of it.
     pub(crate) fn status(&self) -> Option<u16> {
         Some(self.status.load(Ordering::Relaxed)).filter(|status| *status != 0)
     }
@@ -69,33 +64,26 @@ impl Progress {
 /// Sends the request and brings the answer back. A server may answer before it has the whole body;
 /// then the rest of the body is not sent, and neither connection can be used again.
 pub(crate) async fn carry_out(
-    conversation: &mut Conversation,
-    plan: &Plan,
-    upstream: &Upstream,
-    rest: &mut BytesMut,
+    asker: &mut impl Asker,
+    server: &mut impl Server,
+    (plan, screen, taps): (&Plan, &Screen, &mut Taps),
     progress: &Progress,
 ) -> Result<Outcome, Cause> {
-    let Conversation { client, buffer, .. } = conversation;
-    let client = &*client;
-    let mut request = Transfer {
-        buffer,
-        body: Body::new(plan.framing),
-        coding: coding(plan.framing),
-        out: plan.head.clone(),
-        idle: BODY_IDLE,
-    };
+    let (mut source, mut replies) = asker.sides(plan);
+    let (mut sink, mut answers) = server.sides(plan, progress);
+    let sending = carry(&mut source, &mut sink, taps);
     let answering = Answering {
-        client,
-        upstream,
         plan,
+        screen,
         progress,
     };
+    let answering = answering.run(&mut answers, &mut replies);
     if plan.framing == Framing::Length(0) {
-        request.run(client, upstream).await?;
-        return answering.run(rest).await;
+        sending.await?;
+        return answering.await;
     }
-    let mut sending = std::pin::pin!(request.run(client, upstream));
-    let mut answered = std::pin::pin!(answering.run(rest));
+    let mut sending = std::pin::pin!(sending);
+    let mut answered = std::pin::pin!(answering);
     let mut sent = Sent::No;
     loop {
         tokio::select! {
@@ -135,57 +123,38 @@ impl Outcome {
 
 /// The way back.
 struct Answering<'a> {
-    client: &'a Client,
-    upstream: &'a Upstream,
     plan: &'a Plan,
+    screen: &'a Screen,
     progress: &'a Progress,
 }
 
 impl Answering<'_> {
-    async fn run(&self, buffer: &mut BytesMut) -> Result<Outcome, Cause> {
+    async fn run(
+        &self,
+        answers: &mut impl Answers,
+        replies: &mut impl Replies,
+    ) -> Result<Outcome, Cause> {
         for _ in 0..=INTERIM_MAX {
-            let answer = self.read_head(buffer).await?;
+            let mut answer = answers.head().await?;
             match answer.status {
-                101 => return self.switch(&answer).await,
-                100..=199 => self.pass_interim(&answer).await?,
-                _ => return self.pass(&answer, buffer).await,
+                101 => return self.switch(answer, replies).await,
+                100..=199 => {
+                    answer.framing(&self.plan.asked.method)?;
+                    self.screen.clean(&mut answer);
+                    replies.interim(&answer).await?;
+                }
+                _ => return self.pass(answer, answers, replies).await,
             }
         }
         Err(Cause::UpstreamProtocol)
     }
 
-    async fn read_head(&self, buffer: &mut BytesMut) -> Result<Answer, Cause> {
-        let mut scanner = Scanner::default();
-        loop {
-            let length = scanner
-                .scan(buffer)
-                .map_err(|_fault| Cause::UpstreamProtocol)?;
-            if let Some(length) = length {
-                return Answer::take(buffer, length);
-            }
-            let read = timeout(ANSWER_IDLE, self.upstream.read(buffer)).await;
-            match read.map_err(|_elapsed| Cause::UpstreamTimeout)? {
-                Ok(0) => return Err(Upstream::ABORTED),
-                Ok(_) => self.progress.heard.store(true, Ordering::Relaxed),
-                Err(error) => return Err(cause::<Upstream>(&error)),
-            }
-        }
-    }
-
-    /// Interim answers mean nothing to HTTP/1.0.
-    async fn pass_interim(&self, answer: &Answer) -> Result<(), Cause> {
-        answer.framing(&self.plan.asked.method)?;
-        if self.plan.manners == Manners::Old {
-            return Ok(());
-        }
-        let mut out = status_line(answer);
-        answer.fields.write_end_to_end(&mut out);
-        out.extend_from_slice(b"\r\n");
-        self.write(&out).await
-    }
-
     /// The upgrade that the client asked for; any other is an attempt to get a tunnel unjudged.
-    async fn switch(&self, answer: &Answer) -> Result<Outcome, Cause> {
+    async fn switch(
+        &self,
+        mut answer: Answer,
+        replies: &mut impl Replies,
+    ) -> Result<Outcome, Cause> {
         let protocol = answer
             .fields
             .one("upgrade")
@@ -197,85 +166,68 @@ impl Answering<'_> {
         if !agreed {
             return Err(Cause::UpstreamProtocol);
         }
-        let mut out = status_line(answer);
-        answer.fields.write_end_to_end(&mut out);
-        out.extend_from_slice(b"connection: Upgrade\r\nupgrade: websocket\r\n\r\n");
+        self.screen.clean(&mut answer);
         self.progress.status.store(answer.status, Ordering::Relaxed);
-        self.write(&out).await?;
+        replies.switch(&answer).await?;
         Ok(Outcome {
             status: answer.status,
             then: Then::Tunnel,
         })
     }
 
-    async fn pass(&self, answer: &Answer, buffer: &mut BytesMut) -> Result<Outcome, Cause> {
-        let framing = answer.framing(&self.plan.asked.method)?;
-        let coding = match framing {
-            Framing::Length(_) => Coding::Plain,
-            Framing::Chunked | Framing::UntilClose => match self.plan.manners {
-                Manners::Old => Coding::Plain,
-                Manners::Once | Manners::KeepAlive => Coding::Chunked,
-            },
+    async fn pass(
+        &self,
+        mut answer: Answer,
+        answers: &mut impl Answers,
+        replies: &mut impl Replies,
+    ) -> Result<Outcome, Cause> {
+        let framing = answers.begin(&answer, &self.plan.asked.method)?;
+        let _room = self.screen.room(&answer, framing).await?;
+        let what = (framing, self.plan.is_head());
+        let mut taps = self.screen.answer(&mut answer, what)?;
+        let length = match framing {
+            Framing::Length(length) if length == 0 || !taps.reframe() => Some(length),
+            Framing::Length(_) | Framing::Chunked | Framing::UntilClose => None,
         };
-        let client = self.plan.manners == Manners::KeepAlive;
-        let mut transfer = Transfer {
-            out: self.head(answer, coding, client),
-            buffer,
-            body: Body::new(framing),
-            coding,
-            idle: ANSWER_IDLE,
+        let delivery = replies.head(&answer, length);
+        self.progress
+            .framed
+            .store(delivery.framed, Ordering::Relaxed);
+        let mut sink = Told {
+            replies,
+            progress: self.progress,
+            status: answer.status,
         };
-        let told = coding == Coding::Chunked || matches!(framing, Framing::Length(_));
-        self.progress.framed.store(told, Ordering::Relaxed);
-        self.progress.status.store(answer.status, Ordering::Relaxed);
-        transfer.run(self.upstream, self.client).await?;
-        // Bytes behind the answer belong to no request.
-        let framed = framing != Framing::UntilClose && transfer.buffer.is_empty();
-        let upstream = framed && answer.keeps_alive();
+        carry(answers, &mut sink, &mut taps).await?;
         Ok(Outcome {
             status: answer.status,
-            then: Then::Http { client, upstream },
+            then: Then::Http {
+                client: delivery.again,
+                upstream: answers.is_reusable(&answer),
+            },
         })
     }
-
-    fn head(&self, answer: &Answer, coding: Coding, keep_alive: bool) -> Vec<u8> {
-        let mut out = status_line(answer);
-        answer.fields.write_end_to_end(&mut out);
-        if coding == Coding::Chunked {
-            out.extend_from_slice(b"transfer-encoding: chunked\r\n");
-        } else if answer.status != 204
-            && let Ok(Some(length)) = answer.fields.one("content-length")
-        {
-            out.extend_from_slice(b"content-length: ");
-            out.extend_from_slice(length);
-            out.extend_from_slice(b"\r\n");
-        }
-        let connection: &[u8] = if keep_alive {
-            b"connection: keep-alive\r\n\r\n"
-        } else {
-            b"connection: close\r\n\r\n"
-        };
-        out.extend_from_slice(connection);
-        out
-    }
-
-    async fn write(&self, bytes: &[u8]) -> Result<(), Cause> {
-        self.client
-            .write(bytes)
-            .await
-            .map_err(|error| cause::<Client>(&error))
-    }
 }
 
-const fn coding(framing: Framing) -> Coding {
-    match framing {
-        Framing::Chunked => Coding::Chunked,
-        Framing::Length(_) | Framing::UntilClose => Coding::Plain,
-    }
+/// The way back of a final answer. It has begun once something of it leaves: until then another one can
+/// take its place.
+struct Told<'a, R> {
+    replies: &'a mut R,
+    progress: &'a Progress,
+    status: u16,
 }
 
-fn status_line(answer: &Answer) -> Vec<u8> {
-    let mut out = Vec::with_capacity(512);
-    out.extend_from_slice(format!("HTTP/1.1 {} {}\r\n", answer.status, answer.phrase).as_bytes());
-    out
+impl<R: Replies> Sink for Told<'_, R> {
+    fn put(&mut self, data: &[u8]) {
+        self.replies.put(data);
+    }
+
+    fn end(&mut self, trailers: &Fields) {
+        self.replies.end(trailers);
+    }
+
+    async fn flush(&mut self) -> Result<(), Cause> {
+        self.progress.status.store(self.status, Ordering::Relaxed);
+        self.replies.flush().await
+    }
 }

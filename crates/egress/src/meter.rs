@@ -1,11 +1,18 @@
 //! What one session moved and decided, live, and what its budgets still allow.
 //!
 //! Bytes up and down are payload bytes that the proxy wrote to and read from the TCP streams of
-//! upstream servers on behalf of the jail: for a tunnel, the tunnel's content; for a forwarded
-//! request, the HTTP messages as sent and received upstream; for a gateway's fetch over TLS, the TLS
-//! records; and for a look-up whose name the jail chose below a wildcard, the name's length as bytes
+//! upstream servers on behalf of the jail: for a tunnel, the tunnel's content; for a request in clear,
+//! the HTTP messages as sent and received upstream; for one that goes on inside TLS (from an opened
+//! tunnel, or a gateway's fetch), the records of TLS, the handshake among them; and for a look-up whose name the jail chose below a wildcard, the name's length as bytes
 //! up. Other look-ups and TCP/IP framing are not in it. Client bytes are those read from and
 //! written to the jail's own connections to the proxy.
+//!
+//! All of that is counted for the host, for the session and against its budgets. It is the exchange's own
+//! and its secrets' as well, where a connection belongs to one exchange at a time. Where exchanges share
+//! a connection (HTTP/2) its records, its frames with their padding, and the compression of heads belong
+//! to none of them, so a close has the bytes of the messages instead: method, path, authority or status,
+//! names and values of fields, content and trailers, as they were given to the connection or taken from
+//! it. The sum of closes is then not the host's sum; the host's and the session's sums stay exact.
 //!
 //! Not for: comparing with the kernel (`reconcile`).
 
@@ -13,11 +20,14 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use model::{EgressEvent, HostUsage, KernelUsage, Usage, Verdict};
+use model::{EgressEvent, HostUsage, KernelUsage, SecretUsage, Usage, Verdict};
+use policy::{Budget, OnExceeded};
 use tokio::sync::watch;
 
+pub(crate) use crate::account::Account;
 use crate::limits::{DENIALS_KEPT, HOSTS_KEPT};
 use crate::purse::Purse;
+use crate::spend::Spend;
 
 /// Name under which hosts beyond [`HOSTS_KEPT`] are counted. No host has it: it has no dot and is
 /// taken before any host of that name could be.
@@ -28,71 +38,86 @@ const OTHER: &str = "other";
 pub(crate) struct Meter {
     pub(crate) up: Purse,
     pub(crate) down: Purse,
-    total: Counters,
+    pub(crate) requests: Purse,
+    pub(crate) spend: Spend,
+    pub(crate) total: Counters,
     hosts: Mutex<BTreeMap<String, Arc<Counters>>>,
+    /// As many as the policy names.
+    secrets: Mutex<BTreeMap<String, Arc<Counters>>>,
     denials: Mutex<Vec<EgressEvent>>,
-    kernel: Mutex<KernelUsage>,
+    kernel: watch::Sender<KernelUsage>,
+    /// Unexplained bytes that an alert has told of.
+    alerted: AtomicU64,
     exhausted: watch::Sender<bool>,
     /// Totals beyond which somebody is told, once; nothing is cut.
-    warning: (Option<u64>, Option<u64>),
+    warning: Mutex<Budget>,
     warned: AtomicBool,
 }
 
 /// Counters of a session, a host or an exchange.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    requests: AtomicU64,
-    denied: AtomicU64,
-    up: AtomicU64,
-    down: AtomicU64,
-}
-
-/// The account of one exchange: its own counters, its host's and its session's at once.
-#[derive(Debug)]
-pub(crate) struct Account {
-    meter: Arc<Meter>,
-    host: Arc<Counters>,
-    own: Counters,
-    /// Of the bytes up those that names in look-ups were.
-    told: AtomicU64,
-    denied: AtomicBool,
+    pub(crate) requests: AtomicU64,
+    pub(crate) denied: AtomicU64,
+    pub(crate) up: AtomicU64,
+    pub(crate) down: AtomicU64,
 }
 
 /// A budget ran out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the byte budget of the session is used up")]
+#[error("a budget of the session is used up")]
 pub(crate) struct Exhausted;
 
 impl Meter {
-    pub(crate) fn new(up: Option<u64>, down: Option<u64>) -> Self {
+    /// A meter with its budgets, enforced or only watched.
+    pub(crate) fn new(budget: &Budget) -> Self {
+        let (enforced, warning) = split(budget);
         Self {
-            up: Purse::new(up),
-            down: Purse::new(down),
+            up: Purse::new(enforced.egress_up.map(|size| size.0)),
+            down: Purse::new(enforced.egress_down.map(|size| size.0)),
+            requests: Purse::new(enforced.requests),
+            spend: Spend::new(enforced.llm_tokens, enforced.llm_cost),
             total: Counters::default(),
             hosts: Mutex::default(),
+            secrets: Mutex::default(),
             denials: Mutex::default(),
-            kernel: Mutex::default(),
+            kernel: watch::Sender::new(KernelUsage::default()),
+            alerted: AtomicU64::new(0),
             exhausted: watch::Sender::new(false),
-            warning: (None, None),
+            warning: Mutex::new(warning),
             warned: AtomicBool::new(false),
         }
     }
 
-    /// A meter whose budgets are not enforced.
-    pub(crate) fn warning(up: Option<u64>, down: Option<u64>) -> Self {
-        Self {
-            warning: (up, down),
-            ..Self::new(None, None)
+    /// Other budgets; what was used stays used. One that only warns may warn once more.
+    pub(crate) fn set_budget(&self, budget: &Budget) {
+        let (enforced, warning) = split(budget);
+        self.up.set_limit(enforced.egress_up.map(|size| size.0));
+        self.down.set_limit(enforced.egress_down.map(|size| size.0));
+        self.requests.set_limit(enforced.requests);
+        let Budget {
+            llm_tokens,
+            llm_cost,
+            ..
+        } = enforced;
+        self.spend.set_limits(llm_tokens, llm_cost);
+        let mut present = self.warning.lock().unwrap_or_else(PoisonError::into_inner);
+        if *present != warning {
+            *present = warning;
+            self.warned.store(false, Ordering::Release);
         }
     }
 
     /// True once, when the totals have grown beyond a budget that is not enforced.
     pub(crate) fn is_due_for_warning(&self) -> bool {
-        let (up, down) = self.warning;
-        let beyond = |limit: Option<u64>, total: &AtomicU64| {
-            limit.is_some_and(|limit| total.load(Ordering::Relaxed) > limit)
-        };
-        let due = beyond(up, &self.total.up) || beyond(down, &self.total.down);
+        let limits = *self.warning.lock().unwrap_or_else(PoisonError::into_inner);
+        let (total, llm) = (self.total.snapshot(), self.spend.totals());
+        let beyond = |limit: Option<u64>, used: u64| limit.is_some_and(|limit| used > limit);
+        let due = beyond(limits.egress_up.map(|size| size.0), total.bytes_up)
+            || beyond(limits.egress_down.map(|size| size.0), total.bytes_down)
+            || beyond(limits.requests, total.allowed)
+            || beyond(limits.llm_tokens, llm.tokens())
+            || limits.llm_cost.is_some_and(|limit| llm.cost > limit);
         due && !self.warned.swap(true, Ordering::AcqRel)
     }
 
@@ -103,15 +128,7 @@ impl Meter {
             Verdict::Allow => HOSTS_KEPT,
             Verdict::Deny => HOSTS_KEPT / 2,
         };
-        let account = Account {
-            meter: Arc::clone(self),
-            host: self.host(host, names),
-            own: Counters::default(),
-            told: AtomicU64::new(0),
-            denied: AtomicBool::new(false),
-        };
-        account.each(|counters| &counters.requests, 1);
-        account
+        Account::new(Arc::clone(self), self.host(host, names))
     }
 
     pub(crate) fn usage(&self) -> Usage {
@@ -127,26 +144,44 @@ impl Meter {
                 .iter()
                 .map(|(name, host)| (name.clone(), host.snapshot()))
                 .collect(),
+            by_secret: self.by_secret(),
+            llm: self.spend.totals(),
         }
     }
 
     pub(crate) fn kernel(&self) -> KernelUsage {
-        *self.kernel.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.kernel.borrow()
+    }
+
+    /// Hears of every closed connection.
+    pub(crate) fn kernel_changes(&self) -> watch::Receiver<KernelUsage> {
+        self.kernel.subscribe()
     }
 
     /// Adds one closed connection of the jail's; the `veth` fields of `part` are ignored.
     pub(crate) fn add_connection(&self, part: &KernelUsage) {
-        let mut guard = self.kernel.lock().unwrap_or_else(PoisonError::into_inner);
-        let sum = &mut *guard;
-        for (total, part) in [
-            (&mut sum.socket_up, part.socket_up),
-            (&mut sum.socket_down, part.socket_down),
-            (&mut sum.client_up, part.client_up),
-            (&mut sum.client_down, part.client_down),
-            (&mut sum.unexplained_bytes, part.unexplained_bytes),
-        ] {
-            *total = total.saturating_add(part);
-        }
+        self.kernel.send_modify(|sum| {
+            for (total, part) in [
+                (&mut sum.socket_up, part.socket_up),
+                (&mut sum.socket_down, part.socket_down),
+                (&mut sum.client_up, part.client_up),
+                (&mut sum.client_down, part.client_down),
+                (&mut sum.unexplained_bytes, part.unexplained_bytes),
+            ] {
+                *total = total.saturating_add(part);
+            }
+        });
+    }
+
+    /// How many unexplained bytes there are that nobody was told of, with the whole account; telling is
+    /// up to the caller. `None` when there are none.
+    pub(crate) fn take_unexplained(&self) -> Option<(u64, KernelUsage)> {
+        let kernel = self.kernel();
+        let told = self
+            .alerted
+            .fetch_max(kernel.unexplained_bytes, Ordering::AcqRel);
+        let more = kernel.unexplained_bytes.saturating_sub(told);
+        (more > 0).then_some((more, kernel))
     }
 
     pub(crate) fn keep_denial(&self, event: &EgressEvent) {
@@ -168,13 +203,36 @@ impl Meter {
         self.exhausted.send_replace(true);
     }
 
-    /// True once a byte budget is used up.
+    /// True once a budget of bytes or requests is used up.
     pub(crate) fn is_exhausted(&self) -> bool {
-        *self.exhausted.borrow() || self.up.is_empty() || self.down.is_empty()
+        let purses = [&self.up, &self.down, &self.requests];
+        *self.exhausted.borrow() || purses.into_iter().any(Purse::is_empty)
     }
 
     pub(crate) fn exhaustion(&self) -> watch::Receiver<bool> {
         self.exhausted.subscribe()
+    }
+
+    /// The counters of a secret.
+    pub(crate) fn secret(&self, name: &str) -> Arc<Counters> {
+        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(secrets.entry(name.to_owned()).or_default())
+    }
+
+    fn by_secret(&self) -> BTreeMap<String, SecretUsage> {
+        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = |counters: &Counters| {
+            let usage = counters.snapshot();
+            SecretUsage {
+                requests: usage.requests,
+                bytes_up: usage.bytes_up,
+                bytes_down: usage.bytes_down,
+            }
+        };
+        let pairs = secrets.iter();
+        pairs
+            .map(|(name, secret)| (name.clone(), of(secret)))
+            .collect()
     }
 
     fn host(&self, name: &str, most: usize) -> Arc<Counters> {
@@ -184,6 +242,14 @@ impl Meter {
         }
         let name = if hosts.len() < most { name } else { OTHER };
         Arc::clone(hosts.entry(name.to_owned()).or_default())
+    }
+}
+
+/// What is enforced of a budget, and what is only watched.
+const fn split(budget: &Budget) -> (Budget, Budget) {
+    match budget.on_exceeded {
+        OnExceeded::Stop => (*budget, Budget::UNLIMITED),
+        OnExceeded::Warn => (Budget::UNLIMITED, *budget),
     }
 }
 
@@ -202,61 +268,13 @@ impl Counters {
     }
 }
 
-impl Account {
-    pub(crate) fn meter(&self) -> &Meter {
-        &self.meter
-    }
-
-    /// Counts bytes written to the upstream server.
-    pub(crate) fn add_up(&self, bytes: usize) {
-        self.each(|counters| &counters.up, bytes as u64);
-    }
-
-    /// Says that so many of the bytes up were a name in a look-up.
-    pub(crate) fn note_told(&self, bytes: usize) {
-        self.told.fetch_add(bytes as u64, Ordering::AcqRel);
-    }
-
-    /// True when more than names has moved.
-    pub(crate) fn has_moved(&self) -> bool {
-        let (up, down) = self.bytes();
-        up > self.told.load(Ordering::Acquire) || down > 0
-    }
-
-    /// Counts bytes read from the upstream server.
-    pub(crate) fn add_down(&self, bytes: usize) {
-        self.each(|counters| &counters.down, bytes as u64);
-    }
-
-    /// Counts the decision as denied; the second time nothing happens.
-    pub(crate) fn deny(&self) {
-        if !self.denied.swap(true, Ordering::AcqRel) {
-            self.each(|counters| &counters.denied, 1);
-        }
-    }
-
-    /// Bytes up and down of this exchange so far.
-    pub(crate) fn bytes(&self) -> (u64, u64) {
-        (
-            self.own.up.load(Ordering::Relaxed),
-            self.own.down.load(Ordering::Relaxed),
-        )
-    }
-
-    fn each(&self, field: impl Fn(&Counters) -> &AtomicU64, amount: u64) {
-        for counters in [&self.own, &*self.host, &self.meter.total] {
-            field(counters).fetch_add(amount, Ordering::AcqRel);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn an_account_counts_for_its_host_and_its_session() {
-        let meter = Arc::new(Meter::new(None, None));
+        let meter = Arc::new(Meter::new(&Budget::UNLIMITED));
         let first = meter.open("a.test", Verdict::Allow);
         first.add_up(3);
         first.add_down(5);
@@ -272,8 +290,46 @@ mod tests {
     }
 
     #[test]
+    fn each_unexplained_byte_is_told_of_once() {
+        let meter = Meter::new(&Budget::UNLIMITED);
+        let part = |unexplained_bytes| KernelUsage {
+            client_up: 5,
+            unexplained_bytes,
+            ..KernelUsage::default()
+        };
+        meter.add_connection(&part(0));
+        assert!(meter.take_unexplained().is_none());
+        meter.add_connection(&part(3));
+        meter.add_connection(&part(4));
+        assert_eq!(meter.take_unexplained().map(|(more, _)| more), Some(7));
+        meter.add_connection(&part(1));
+        let (more, kernel) = meter.take_unexplained().unwrap();
+        assert_eq!(
+            (more, kernel.unexplained_bytes, kernel.client_up),
+            (1, 8, 20)
+        );
+        assert!(meter.take_unexplained().is_none());
+    }
+
+    #[test]
+    fn a_budget_that_only_warns_cuts_nothing_and_warns_once() {
+        let meter = Arc::new(Meter::new(&Budget {
+            egress_up: Some(model::ByteSize(3)),
+            requests: Some(1),
+            on_exceeded: OnExceeded::Warn,
+            ..Budget::UNLIMITED
+        }));
+        let account = meter.open("a.test", Verdict::Allow);
+        assert!(!meter.is_due_for_warning());
+        account.add_up(4);
+        assert!(!meter.is_exhausted());
+        assert!(meter.is_due_for_warning());
+        assert!(!meter.is_due_for_warning());
+    }
+
+    #[test]
     fn hosts_beyond_the_bound_are_counted_together() {
-        let meter = Arc::new(Meter::new(None, None));
+        let meter = Arc::new(Meter::new(&Budget::UNLIMITED));
         for number in 0..HOSTS_KEPT + 3 {
             meter
                 .open(&format!("h{number}.test"), Verdict::Allow)

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::limits::{NAMES_KNOWN, NEW_NAMES};
+use crate::reason::Cause;
 
 /// The window of [`NEW_NAMES`].
 const WINDOW: Duration = Duration::from_secs(60);
@@ -27,6 +28,17 @@ struct State {
 }
 
 impl Names {
+    /// What stands against a name that a rule allows: the first `open` bytes of it are the jail's own
+    /// choice, `None` for a name that the rule spells out. Both for requests and for look-ups, and a
+    /// name that was let through with one is known to the other.
+    pub(crate) fn objection(&self, name: &str, open: Option<usize>) -> Option<Cause> {
+        let chosen = name.get(..open?)?;
+        if policy::check_open(chosen).is_err() {
+            return Some(Cause::OpaqueName);
+        }
+        (!self.admit(name)).then_some(Cause::TooManyNames)
+    }
+
     /// True when the name is known, or new and one of the first in this minute.
     pub(crate) fn admit(&self, name: &str) -> bool {
         self.admit_at(name, Instant::now())

@@ -66,6 +66,11 @@ impl Noise {
         self.admit_at(Instant::now())
     }
 
+    /// Counts one more event; true when it is to be recorded, and nobody asks for what was not.
+    pub(crate) fn is_admitted(&self) -> bool {
+        matches!(self.admit(), Admission::Record { .. })
+    }
+
     /// Takes the count of what was suppressed and not noted yet.
     pub fn take_suppressed(&self) -> u64 {
         std::mem::take(&mut self.window().suppressed)

@@ -7,12 +7,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// A budget that many connections draw on.
 #[derive(Debug)]
 pub(crate) struct Purse {
-    limit: Option<u64>,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    limit: Option<u64>,
     /// Spent or reserved.
     taken: u64,
     /// Of it reserved by transfers in progress, which may give some back.
@@ -40,17 +40,25 @@ pub(crate) struct Grant<'a> {
 
 impl Purse {
     pub(crate) fn new(limit: Option<u64>) -> Self {
-        Self {
+        let state = State {
             limit,
-            state: Mutex::default(),
+            ..State::default()
+        };
+        Self {
+            state: Mutex::new(state),
         }
+    }
+
+    /// Another limit; what is taken stays taken.
+    pub(crate) fn set_limit(&self, limit: Option<u64>) {
+        self.lock().limit = limit;
     }
 
     /// Reserves at most `wanted` bytes.
     pub(crate) fn reserve(&self, wanted: usize) -> Reservation<'_> {
         let wanted = wanted as u64;
         let mut state = self.lock();
-        let free = self
+        let free = state
             .limit
             .map_or(wanted, |limit| limit.saturating_sub(state.taken));
         let bytes = wanted.min(free);
@@ -78,7 +86,8 @@ impl Purse {
 
     /// True when nothing is left.
     pub(crate) fn is_empty(&self) -> bool {
-        self.limit.is_some_and(|limit| self.lock().taken >= limit)
+        let state = self.lock();
+        state.limit.is_some_and(|limit| state.taken >= limit)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -147,6 +156,19 @@ mod tests {
         grant.settle(4);
         assert_eq!(granted(&purse, 100), Some(6));
         assert!(matches!(purse.reserve(1), Reservation::Exhausted));
+    }
+
+    #[test]
+    fn another_limit_counts_what_was_used_before() {
+        let purse = Purse::new(Some(10));
+        assert_eq!(granted(&purse, 8), Some(8));
+        purse.set_limit(Some(5));
+        assert!(purse.is_empty());
+        assert_eq!(granted(&purse, 1), None);
+        purse.set_limit(Some(12));
+        assert_eq!(granted(&purse, 9), Some(4));
+        purse.set_limit(None);
+        assert_eq!(granted(&purse, 9), Some(9));
     }
 
     #[test]

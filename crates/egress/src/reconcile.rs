@@ -1,11 +1,17 @@
-//! Compares what the kernel counted on a jail's connection with what the proxy moved.
+//! Compares what the kernel counted on a jail's connection with what the proxy moved, and says so at once
+//! when they differ.
 //!
 //! Not for: upstream connections, whose bytes nobody but the proxy causes.
 
 use std::os::fd::BorrowedFd;
 
 use model::KernelUsage;
+use serde_json::json;
 use sys::tcpinfo::{self, TcpCounters};
+
+use crate::limits::ALERT_PAUSE;
+use crate::record::Recorder;
+use crate::session::Session;
 
 /// The account of a connection that is about to be closed. What the jail sent and nobody read is in
 /// neither count: it went nowhere. Bytes of a connection that can't be examined are unexplained.
@@ -22,6 +28,39 @@ pub(crate) fn connection(fd: BorrowedFd<'_>, read: u64, written: u64) -> KernelU
             }
         }
     }
+}
+
+/// Records an alert as soon as a closed connection left bytes that nothing explains, until the session
+/// stops; then [`conclude`] has the last word.
+pub(crate) async fn watch(session: &Session, recorder: &Recorder) {
+    let mut changes = session.meter.kernel_changes();
+    let stop = session.stop();
+    loop {
+        let changed = tokio::select! {
+            () = stop.requested() => return,
+            changed = changes.changed() => changed,
+        };
+        if changed.is_err() {
+            return;
+        }
+        if conclude(session, recorder) {
+            tokio::time::sleep(ALERT_PAUSE).await;
+        }
+    }
+}
+
+/// Records an alert if there are more bytes without an explanation than were told of; says whether.
+pub(crate) fn conclude(session: &Session, recorder: &Recorder) -> bool {
+    let Some((more, kernel)) = session.meter.take_unexplained() else {
+        return false;
+    };
+    let data = json!({
+        "alert": "unexplained_bytes",
+        "bytes": more,
+        "kernel": kernel,
+    });
+    recorder.alert(&session.id, data);
+    true
 }
 
 fn compare(counters: TcpCounters, read: u64, written: u64) -> KernelUsage {

@@ -89,7 +89,7 @@ fn append(log: &Log, event: &EgressEvent) -> Result<(), NotRecorded> {
         tracing::error!(%id, %error, "egress event has no JSON form");
         NotRecorded
     })?;
-    match log.append(&event) {
+    match log.record(event) {
         Ok(_receipt) => Ok(()),
         Err(error) => {
             tracing::error!(%id, %error, "egress event was not recorded");

@@ -25,6 +25,9 @@ pub struct Refusal {
     /// The same id as in the log. After very many denials of one session only some are recorded one
     /// by one; `next_steps` of the others says that their id is not in the log.
     pub id: EventId,
+    /// Seconds after which it is worth to try again, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u32>,
     /// What the reader can do about it.
     pub next_steps: Vec<String>,
 }

@@ -1,36 +1,98 @@
-//! A tunnel's bytes, both ways, by splice(2): metered, within budget, ended when nothing moves.
+//! A tunnel's bytes, both ways: metered, within budget, ended when nothing moves. They go by splice(2),
+//! unless one side is inside TLS of ours; then they have to be copied.
 //!
 //! Not for: deciding whether there may be a tunnel (`connect`).
 
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use sys::splice::Pipe;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
+use vault::{FrameError, FrameFilter};
 
 use crate::client::{Client, shutdown, within};
+use crate::http1::{End, cause};
 use crate::limits::{HALF_OPEN_IDLE, TUNNEL_IDLE, WRITE_IDLE};
 use crate::meter::Account;
 use crate::pipes::Pipes;
 use crate::reason::Cause;
+use crate::secrets::{self, Found};
 use crate::upstream::{Attempt, Direction, Upstream, charge, is_exhaustion, pay};
+
+/// What the frames of a WebSocket pass through on their way.
+#[derive(Default)]
+pub(crate) struct Filters {
+    pub(crate) up: Option<Filter>,
+    pub(crate) down: Option<Filter>,
+}
+
+/// A filter of one direction, and where it tells of what it found.
+pub(crate) struct Filter {
+    frames: FrameFilter,
+    found: Found,
+}
+
+impl Filter {
+    pub(crate) fn new(frames: FrameFilter, found: &Found) -> Self {
+        let found = Arc::clone(found);
+        Self { frames, found }
+    }
+
+    fn pass<S: End>(&mut self, frames: &[u8]) -> Result<Vec<u8>, Cause> {
+        let mut out = Vec::with_capacity(frames.len());
+        match self.frames.push(frames, &mut out) {
+            Ok(()) => Ok(out),
+            Err(FrameError::Misdirected(misdirected)) => {
+                Err(secrets::tell(&self.found, misdirected))
+            }
+            Err(_) => Err(S::broken("websocket_malformed")),
+        }
+    }
+}
+
+impl Filters {
+    /// What becomes of frames that the client sent with its request.
+    pub(crate) fn up(&mut self, frames: &[u8]) -> Result<Vec<u8>, Cause> {
+        let filter = self.up.as_mut();
+        filter.map_or_else(|| Ok(frames.to_vec()), |up| up.pass::<Client>(frames))
+    }
+
+    /// What becomes of frames that the server sent with its answer.
+    pub(crate) fn down(&mut self, frames: &[u8]) -> Result<Vec<u8>, Cause> {
+        let filter = self.down.as_mut();
+        filter.map_or_else(|| Ok(frames.to_vec()), |down| down.pass::<Upstream>(frames))
+    }
+}
 
 /// Relays until both sides are done. An error names what ended the tunnel before that.
 pub(crate) async fn relay(
     client: &Client,
     upstream: &Upstream,
     pipes: &Pipes,
+    filters: Filters,
 ) -> Result<(), Cause> {
     let activity = Activity::new();
+    let streams = client.clear().zip(upstream.clear());
+    let unread = filters.up.is_none() && filters.down.is_none();
+    let Some(streams) = streams.filter(|_| unread) else {
+        let up = copy(client, upstream, filters.up, &activity);
+        let down = copy(upstream, client, filters.down, &activity);
+        return tokio::select! {
+            ended = async { tokio::try_join!(up, down) } => ended.map(drop),
+            () = activity.idle() => Err(Cause::IdleTimeout),
+        };
+    };
     let account = upstream.account();
     let flow = |direction| Flow {
         direction,
         client,
-        upstream,
+        streams,
         account: &account,
         pipes,
         activity: &activity,
@@ -42,11 +104,38 @@ pub(crate) async fn relay(
     }
 }
 
+/// Moves content until the source announces its end, then says so to the sink.
+async fn copy<S: End, T: End>(
+    source: &S,
+    sink: &T,
+    mut filter: Option<Filter>,
+    activity: &Activity,
+) -> Result<(), Cause> {
+    let mut buffer = BytesMut::new();
+    loop {
+        let read = source.read(&mut buffer).await;
+        if read.map_err(|error| cause::<S>(&error))? == 0 {
+            // The sink may be gone by now; its own direction notices that.
+            drop(sink.end());
+            activity.half_open();
+            return Ok(());
+        }
+        let written = match &mut filter {
+            Some(filter) => sink.write(&filter.pass::<S>(&buffer)?).await,
+            None => sink.write(&buffer).await,
+        };
+        written.map_err(|error| cause::<T>(&error))?;
+        buffer.clear();
+        activity.touch();
+    }
+}
+
 /// One direction of a tunnel.
 struct Flow<'a> {
     direction: Direction,
     client: &'a Client,
-    upstream: &'a Upstream,
+    /// The client's and the upstream server's connection.
+    streams: (&'a TcpStream, &'a TcpStream),
     account: &'a Account,
     pipes: &'a Pipes,
     activity: &'a Activity,
@@ -141,7 +230,7 @@ impl Flow<'_> {
     }
 
     fn streams(&self) -> (&TcpStream, &TcpStream) {
-        let (client, upstream) = (self.client.stream(), self.upstream.stream());
+        let (client, upstream) = self.streams;
         match self.direction {
             Direction::Up => (client, upstream),
             Direction::Down => (upstream, client),

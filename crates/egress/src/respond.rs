@@ -1,4 +1,4 @@
-//! The one place that writes answers of our own: the denial as HTTP/1.1.
+//! The one place that writes answers of our own: the denial, and its form in HTTP/1.1.
 //!
 //! Not for: relayed answers.
 
@@ -23,31 +23,61 @@ impl Manner {
     };
 }
 
+/// Seconds to wait after what does not pass by itself within seconds: it keeps clients from a tight loop.
+const RETRY_AFTER: u32 = 30;
+
 /// The bytes of a denial.
 pub(crate) fn denial(refusal: &Refusal, manner: Manner) -> Vec<u8> {
-    // Serialising a struct of plain fields can't fail; an empty object would still deny.
-    let body = serde_json::to_vec(refusal).unwrap_or_else(|_impossible| b"{}".to_vec());
-    let (status, phrase, reason) = (refusal.status, phrase(refusal.status), &refusal.reason);
+    let Denial {
+        status,
+        fields,
+        body,
+    } = Denial::of(refusal);
     let connection = if manner.keep_alive {
         "keep-alive"
     } else {
         "close"
     };
-    let length = body.len();
-    let mut answer = format!(
-        "HTTP/1.1 {status} {phrase}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
-         x-sheriff-reason: {reason}\r\ncache-control: no-store\r\nconnection: {connection}\r\n"
-    )
-    .into_bytes();
-    if matches!(status, 429 | 503) {
-        // Neither passes by itself within seconds; the value keeps clients from a tight loop.
-        answer.extend_from_slice(b"retry-after: 30\r\n");
+    let mut answer = format!("HTTP/1.1 {status} {}\r\n", phrase(status)).into_bytes();
+    for (name, value) in fields {
+        answer.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
     }
+    answer.extend_from_slice(format!("connection: {connection}\r\n").as_bytes());
     answer.extend_from_slice(b"\r\n");
     if !manner.head_only {
         answer.extend_from_slice(&body);
     }
     answer
+}
+
+/// What a denial says, in whatever protocol.
+pub(crate) struct Denial {
+    pub(crate) status: u16,
+    pub(crate) fields: Vec<(&'static str, String)>,
+    /// JSON.
+    pub(crate) body: Vec<u8>,
+}
+
+impl Denial {
+    pub(crate) fn of(refusal: &Refusal) -> Self {
+        // Serialising a struct of plain fields can't fail; an empty object would still deny.
+        let body = serde_json::to_vec(refusal).unwrap_or_else(|_impossible| b"{}".to_vec());
+        let mut fields = vec![
+            ("content-type", "application/json".to_owned()),
+            ("content-length", body.len().to_string()),
+            ("x-sheriff-reason", refusal.reason.clone()),
+            ("cache-control", "no-store".to_owned()),
+        ];
+        if matches!(refusal.status, 429 | 503) {
+            let wait = refusal.retry_after.unwrap_or(RETRY_AFTER);
+            fields.push(("retry-after", wait.to_string()));
+        }
+        Self {
+            status: refusal.status,
+            fields,
+            body,
+        }
+    }
 }
 
 /// The answer to a CONNECT whose upstream connection stands.
@@ -65,8 +95,23 @@ pub(crate) fn text(reason: &str) -> &'static str {
         "own_address" => "the host resolves to an address of this machine",
         "method_not_allowed" => "the host is allowed with other methods only",
         "path_not_allowed" => "the host is allowed with other paths only",
-        "needs_interception" => "the rule restricts methods or paths, which a tunnel hides",
-        "host_mismatch" => "the Host field and the request target name different hosts",
+        "needs_interception" => {
+            "the rule restricts what a tunnel hides, and TLS can't be opened here"
+        }
+        "host_mismatch" => "the Host field names another host than the request or its connection",
+        "above_ceiling" => "the operator's ceiling forbids this",
+        "body_too_large" => "the request's content is longer than the rule lets pass",
+        "websocket_not_allowed" => "the rule forbids WebSockets",
+        "certificate_unavailable" => "no certificate could be made for this host",
+        "client_tls_failed" => "the client did not take the certificate of the jail's authority",
+        "secret_misdirected" => "a secret's placeholder was sent to a host that it is not for",
+        "secret_needs_tls" => "a secret is only sent under TLS",
+        "secret_unavailable" => "the secret's value can't be had now, so nothing was sent",
+        "unreadable_body" => {
+            "the request's content is in a coding that can't be looked into for secrets"
+        }
+        "answer_unreadable" => "the answer's content can't be looked into for secrets",
+        "rate_limited" => "more requests than the rule's rate",
         "opaque_name" => {
             "the name is too long or looks like encoded data, where the rule leaves it open"
         }
@@ -74,12 +119,12 @@ pub(crate) fn text(reason: &str) -> &'static str {
         "sni_mismatch" => "the TLS handshake names another host than CONNECT",
         "not_tls" => "only TLS may pass through this port",
         "upgrade_refused" => "only an upgrade to websocket is possible",
-        "explicit_proxy_required" => "direct connections are closed: use the proxy",
         "dns_refused" => "names are resolved by the proxy alone",
         "budget_exceeded" => "the byte budget of the session is used up",
         "too_many_connections" => "the session has too many connections open",
         "resolve_failed" => "the host name could not be resolved",
         "upstream_unreachable" => "the host could not be reached",
+        "upstream_proxy" => "the proxy that egress goes through failed",
         "upstream_protocol" => "the host's answer was not well-formed",
         "upstream_timeout" => "the host did not answer in time",
         "upstream_aborted" => "the host broke off",
@@ -96,7 +141,14 @@ pub(crate) fn text(reason: &str) -> &'static str {
 
 /// What the reader of a denial can do.
 pub(crate) fn next_steps(reason: &str, host: &str, id: &EventId) -> Vec<String> {
-    let why = format!("the operator sees more with `sheriff egress why {id}`");
+    let why = match reason {
+        "not_in_allowlist" | "port_not_allowed" | "method_not_allowed" | "path_not_allowed" => {
+            format!(
+                "the operator sees more with `sheriff egress why {id}`, and gets rules proposed by `sheriff egress learn`"
+            )
+        }
+        _ => format!("the operator sees more with `sheriff egress why {id}`"),
+    };
     own_step(reason, host).into_iter().chain([why]).collect()
 }
 
@@ -115,16 +167,17 @@ fn own_step(reason: &str, host: &str) -> Option<String> {
                 "ask the operator to allow {host}: `sheriff run --allow HOST[:PORT]` or an [[egress.allow]] rule"
             )
         }
-        "method_not_allowed" | "path_not_allowed" | "denied_by_rule" => {
+        "method_not_allowed"
+        | "path_not_allowed"
+        | "denied_by_rule"
+        | "body_too_large"
+        | "websocket_not_allowed" => {
             "ask the operator whether the rule that denies this is meant".to_owned()
         }
         "ip_literal_not_allowed" => "use the host's name instead of its address".to_owned(),
         "forbidden_address" | "metadata_service" | "own_address" => {
             "an internal service is opened by the operator with `connect = \"ADDR:PORT\"` on a rule"
                 .to_owned()
-        }
-        "explicit_proxy_required" => {
-            "use the proxy that HTTP_PROXY and HTTPS_PROXY name".to_owned()
         }
         "dns_refused" => "send the host's name to the proxy, which resolves it".to_owned(),
         "sni_mismatch" | "host_mismatch" => "use one host name throughout the request".to_owned(),
@@ -133,6 +186,13 @@ fn own_step(reason: &str, host: &str) -> Option<String> {
         "too_many_names" => {
             "wait a minute, or have the operator allow the names one by one".to_owned()
         }
+        "client_tls_failed" => {
+            "have the program trust the certificates that SSL_CERT_FILE names".to_owned()
+        }
+        "secret_misdirected" => "use the secret for the host that it is bound to".to_owned(),
+        "secret_needs_tls" => "use https".to_owned(),
+        "unreadable_body" => "send the content as it is, or with gzip".to_owned(),
+        "rate_limited" => "wait as long as Retry-After says".to_owned(),
         "budget_exceeded" => "ask the operator for a larger budget".to_owned(),
         "too_many_connections" => "close connections that are no longer needed".to_owned(),
         _ => return None,
@@ -165,6 +225,7 @@ mod tests {
             host: "a\\r\\nb".to_owned(),
             port: 443,
             rule: None,
+            retry_after: None,
             next_steps: next_steps("not_in_allowlist", "a.test", &id),
             id,
         }

@@ -5,7 +5,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
 use rustls::ServerConfig;
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -20,6 +23,10 @@ pub struct Authority {
 pub struct Identity {
     /// Settings that present the certificate; ALPN offers `http/1.1` alone.
     pub config: Arc<ServerConfig>,
+    /// The certificate, for servers that read files.
+    pub certificate_pem: String,
+    /// Its key, for the same.
+    pub key_pem: String,
 }
 
 impl Authority {
@@ -49,11 +56,36 @@ impl Authority {
     /// A server certificate for these names (DNS names or addresses), valid now.
     #[must_use]
     pub fn identity(&self, names: &[&str]) -> Identity {
-        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let mut params = CertificateParams::new(names).unwrap();
+        self.sign(params(names))
+    }
+
+    /// The same, but no longer valid since the year 2000.
+    #[must_use]
+    pub fn expired(&self, names: &[&str]) -> Identity {
+        let mut params = params(names);
+        params.not_after = rcgen::date_time_ymd(2000, 1, 1);
+        self.sign(params)
+    }
+
+    fn sign(&self, mut params: CertificateParams) -> Identity {
         params.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Identity::new(&certificate, &key)
+    }
+}
+
+impl Identity {
+    /// A certificate that vouches for itself.
+    #[must_use]
+    pub fn self_signed(names: &[&str]) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params(names).self_signed(&key).unwrap();
+        Self::new(&certificate, &key)
+    }
+
+    fn new(certificate: &Certificate, key: &KeyPair) -> Self {
+        let (certificate_pem, key_pem) = (certificate.pem(), key.serialize_pem());
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
@@ -63,10 +95,17 @@ impl Authority {
             .with_single_cert(vec![certificate.der().clone()], key)
             .unwrap();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Identity {
+        Self {
             config: Arc::new(config),
+            certificate_pem,
+            key_pem,
         }
     }
+}
+
+fn params(names: &[&str]) -> CertificateParams {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    CertificateParams::new(names).unwrap()
 }
 
 impl Default for Authority {

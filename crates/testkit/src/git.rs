@@ -1,6 +1,6 @@
 //! Git repositories over smart HTTP: `git http-backend` as a CGI program behind our server.
 //!
-//! Not for: authentication; whoever reaches it may clone and push.
+//! Not for: rights of users; whoever is let in may clone and push.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -24,10 +24,21 @@ impl Git {
     /// Makes the repository and serves it, under TLS when there is an identity.
     #[must_use]
     pub fn start(identity: Option<&Identity>) -> Self {
+        Self::guarded(identity, None)
+    }
+
+    /// The same, but only for requests with this `Authorization`; others get a 401 that asks for a password.
+    #[must_use]
+    pub fn guarded(identity: Option<&Identity>, authorization: Option<&str>) -> Self {
+        let wanted = authorization.map(str::to_owned);
         let folder = tempfile::tempdir().unwrap();
         make_repository(folder.path());
         let root = folder.path().to_owned();
         let http = Http::start(identity, move |request| {
+            if wanted.is_some() && wanted.as_deref() != request.header("authorization") {
+                return Response::new(401, Body::Bytes(Vec::new()))
+                    .header("WWW-Authenticate", "Basic realm=\"git\"");
+            }
             cgi(&root, request).unwrap_or_else(|error| {
                 Response::new(500, Body::Bytes(error.to_string().into_bytes()))
             })

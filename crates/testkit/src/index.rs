@@ -1,4 +1,4 @@
-//! Package indexes with one package each: a Python simple index and an npm registry.
+//! Package indexes with one package each: a Python simple index, an npm registry, a sparse index of crates.
 //!
 //! Not for: publishing.
 
@@ -9,12 +9,15 @@ use sha2::{Digest, Sha256, Sha512};
 
 use crate::archive::{gzip, tar, zip};
 use crate::authority::Identity;
-use crate::http::{Http, Request, Response};
+use crate::http::{Body, Http, Request, Response};
 
 /// Name of the Python package; `import` it and call `greet()` for the text `hello from a wheel`.
 pub const WHEEL: &str = "tinywheel";
 /// Name of the npm package; `require` it and call it for the text `hello from a tarball`.
 pub const TARBALL: &str = "tinypackage";
+
+/// Name of the crate; call its `greet()` for the text `hello from a crate`.
+pub const CRATE: &str = "tinycrate";
 
 const WHEEL_FILE: &str = "tinywheel-1.0-py3-none-any.whl";
 const TARBALL_FILE: &str = "tinypackage-1.0.0.tgz";
@@ -44,6 +47,42 @@ pub fn npm(identity: Option<&Identity>) -> Http {
         path if path == format!("/tinypackage/-/{TARBALL_FILE}") => Response::ok(tarball.clone()),
         _ => Response::not_found(),
     })
+}
+
+/// Serves `/index/`, a sparse index that wants a token for everything, and `/dl/`; `host` is the name by which
+/// clients come.
+#[must_use]
+pub fn cargo(identity: Option<&Identity>, host: &str) -> Http {
+    let content = package();
+    let checksum = hex(&Sha256::digest(&content));
+    let settings = json!({ "dl": format!("https://{host}/dl"), "auth-required": true }).to_string();
+    let entry = json!({
+        "name": CRATE, "vers": "1.0.0", "deps": [], "cksum": checksum, "features": {}, "yanked": false,
+    });
+    let entry = entry.to_string() + "\n";
+    Http::start(identity, move |request| {
+        if request.header("authorization").is_none() {
+            return Response::new(401, Body::Bytes(Vec::new())).header(
+                "WWW-Authenticate",
+                "Cargo login_url=\"https://nowhere.example/\"",
+            );
+        }
+        match request.path() {
+            "/index/config.json" => Response::ok(settings.clone()),
+            "/index/ti/ny/tinycrate" => Response::ok(entry.clone()),
+            "/dl/tinycrate/1.0.0/download" => Response::ok(content.clone()),
+            _ => Response::not_found(),
+        }
+    })
+}
+
+fn package() -> Vec<u8> {
+    let about = b"[package]\nname = \"tinycrate\"\nversion = \"1.0.0\"\nedition = \"2021\"\n";
+    let source = b"pub fn greet() -> &'static str { \"hello from a crate\" }\n";
+    gzip(&tar(&[
+        ("tinycrate-1.0.0/Cargo.toml", about),
+        ("tinycrate-1.0.0/src/lib.rs", source),
+    ]))
 }
 
 fn wheel() -> Vec<u8> {

@@ -39,6 +39,19 @@ impl Traffic {
     pub fn sent(&self) -> u64 {
         self.sent.load(Ordering::SeqCst)
     }
+
+    /// Counts a connection and returns its number.
+    pub(crate) fn connect(&self) -> u64 {
+        self.connections.fetch_add(1, Ordering::SeqCst)
+    }
+
+    pub(crate) fn receive(&self, bytes: usize) {
+        self.received.fetch_add(bytes as u64, Ordering::SeqCst);
+    }
+
+    pub(crate) fn send(&self, bytes: usize) {
+        self.sent.fetch_add(bytes as u64, Ordering::SeqCst);
+    }
 }
 
 /// A running server. Dropping it stops listening and shuts down every connection.
@@ -151,7 +164,7 @@ where
             if self.stop.load(Ordering::SeqCst) {
                 return;
             }
-            let number = self.traffic.connections.fetch_add(1, Ordering::SeqCst);
+            let number = self.traffic.connect();
             self.connection(number, stream);
         }
     }
@@ -257,9 +270,7 @@ pub struct Wire {
 impl Read for Wire {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.stream.read(buffer)?;
-        self.traffic
-            .received
-            .fetch_add(count as u64, Ordering::SeqCst);
+        self.traffic.receive(count);
         Ok(count)
     }
 }
@@ -267,7 +278,7 @@ impl Read for Wire {
 impl Write for Wire {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         let count = self.stream.write(buffer)?;
-        self.traffic.sent.fetch_add(count as u64, Ordering::SeqCst);
+        self.traffic.send(count);
         Ok(count)
     }
 

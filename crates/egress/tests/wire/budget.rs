@@ -7,7 +7,7 @@ use policy::{Budget, OnExceeded};
 use rustls::RootCertStore;
 
 use crate::origin::{Origin, ok};
-use crate::stand::{Stand, budget, denial, eventually, read_exact};
+use crate::stand::{Stand, UNLIMITED, budget, denial, eventually, read_exact};
 
 const CONNECT: &str = "CONNECT a.test:9000 HTTP/1.1\r\nHost: a.test:9000\r\n\r\n";
 
@@ -88,6 +88,7 @@ fn a_budget_that_only_warns_cuts_nothing_and_raises_one_alert() {
         egress_up: Some(ByteSize(10)),
         egress_down: None,
         on_exceeded: OnExceeded::Warn,
+        ..UNLIMITED
     };
     let stand = stand(&origin, warn);
     for _ in 0..2 {

@@ -75,7 +75,7 @@ fn fetches_over_http_and_https_with_records_and_meters() {
     assert!(
         plain
             .seen()
-            .starts_with("GET /y HTTP/1.1\r\nhost: a.test\r\n"),
+            .starts_with("GET /y HTTP/1.1\r\nHost: a.test\r\n"),
         "{}",
         plain.seen()
     );

@@ -7,7 +7,7 @@ use model::Via;
 use sheriff_egress::limits::{DENIALS_FIRST, DENIALS_PER_SECOND};
 
 use crate::origin::{Origin, ok};
-use crate::stand::{PATIENCE, Stand, denial, dial, eventually, exchange, read_answer, read_exact};
+use crate::stand::{PATIENCE, Stand, denial, dial, eventually, read_answer, read_exact};
 
 fn question(name: &[u8]) -> Vec<u8> {
     let mut message = vec![0xab, 0xcd, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
@@ -17,33 +17,6 @@ fn question(name: &[u8]) -> Vec<u8> {
     }
     message.extend_from_slice(&[0, 0, 1, 0, 1]);
     message
-}
-
-#[test]
-fn plain_http_without_the_proxy_is_told_to_use_it() {
-    let origin = Origin::echo();
-    let stand = Stand::new(&[origin.rule("a.test", 80)]);
-    let answer = exchange(stand.http, b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
-    assert_eq!(denial(&answer), (403, "explicit_proxy_required".to_owned()));
-    let event = stand.events().remove(0);
-    assert_eq!(
-        (event.via, event.host.as_str()),
-        (Via::Transparent, "127.0.0.1")
-    );
-    assert_eq!(origin.connections(), 0);
-}
-
-#[test]
-fn tls_without_the_proxy_gets_an_alert_at_once() {
-    let stand = Stand::new(&[]);
-    let mut stream = dial(stand.https);
-    stream
-        .write_all(&crate::connect::client_hello("a.test"))
-        .unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    assert_eq!(answer, [21, 3, 3, 0, 2, 2, 49]);
-    assert_eq!(stand.events()[0].reason, "explicit_proxy_required");
 }
 
 #[test]

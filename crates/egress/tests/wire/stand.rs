@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use audit::{Filter, Log, Options, Reader};
+use authority::{Authority, Scope};
 use model::{ByteSize, EgressEvent, Phase, SessionId};
 use policy::rule::RuleTable;
 use policy::{Budget, Effect, EgressPolicy, EgressRules, OnExceeded, Origin, Rule};
@@ -15,6 +16,7 @@ use serde_json::Value;
 use sheriff_egress::{Listeners, Proxy, ProxyParts, Session, SessionSpec};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use vault::Wallet;
 
 /// Long enough for a busy machine; a test that waits so long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -27,17 +29,20 @@ pub(crate) struct Stand {
     pub(crate) explicit: SocketAddr,
     pub(crate) http: SocketAddr,
     pub(crate) https: SocketAddr,
+    /// The listener of [`FURTHER_PORT`].
+    pub(crate) further: SocketAddr,
+    /// In whose name TLS is opened; none without rules.
+    pub(crate) authority: Option<Arc<Authority>>,
     pub(crate) dns_tcp: SocketAddr,
     pub(crate) dns_udp: SocketAddr,
     dir: TempDir,
 }
 
+/// A port that rules may name beside those of the web.
+pub(crate) const FURTHER_PORT: u16 = 7000;
+
 /// No limit in either direction.
-pub(crate) const UNLIMITED: Budget = Budget {
-    egress_up: None,
-    egress_down: None,
-    on_exceeded: OnExceeded::Stop,
-};
+pub(crate) const UNLIMITED: Budget = Budget::UNLIMITED;
 
 /// A budget that cuts.
 pub(crate) fn budget(up: Option<u64>, down: Option<u64>) -> Budget {
@@ -46,6 +51,7 @@ pub(crate) fn budget(up: Option<u64>, down: Option<u64>) -> Budget {
         egress_up,
         egress_down,
         on_exceeded: OnExceeded::Stop,
+        ..Budget::UNLIMITED
     }
 }
 
@@ -64,45 +70,85 @@ pub(crate) fn policy(allow: &[Value]) -> Arc<EgressPolicy> {
     Arc::new(EgressPolicy::new(1, EgressRules { rules }).unwrap())
 }
 
+/// What a stand's session has besides its rules.
+pub(crate) struct Means {
+    pub(crate) budget: Budget,
+    pub(crate) roots: RootCertStore,
+    pub(crate) authority: Option<Arc<Authority>>,
+    pub(crate) wallet: Arc<Wallet>,
+}
+
+impl Means {
+    pub(crate) fn new(allow: &[Value]) -> Self {
+        let scope = Scope::of(&policy(allow)).ok();
+        Self {
+            budget: UNLIMITED,
+            roots: RootCertStore::empty(),
+            authority: scope.map(|scope| Arc::new(Authority::new("test", &scope).unwrap())),
+            wallet: Arc::new(Wallet::empty()),
+        }
+    }
+}
+
 impl Stand {
     pub(crate) fn new(allow: &[Value]) -> Self {
         Self::with(allow, UNLIMITED, RootCertStore::empty())
     }
 
     pub(crate) fn with(allow: &[Value], budget: Budget, roots: RootCertStore) -> Self {
+        Self::of(
+            allow,
+            Means {
+                budget,
+                roots,
+                ..Means::new(allow)
+            },
+        )
+    }
+
+    /// A session that can't open TLS.
+    pub(crate) fn without_authority(allow: &[Value]) -> Self {
+        Self::of(
+            allow,
+            Means {
+                authority: None,
+                ..Means::new(allow)
+            },
+        )
+    }
+
+    pub(crate) fn of(allow: &[Value], means: Means) -> Self {
+        let Means {
+            budget,
+            roots,
+            authority,
+            wallet,
+        } = means;
         let dir = TempDir::new().unwrap();
-        let log = Log::open(&dir.path().join("audit"), &Options::new(audit::Sync::Group)).unwrap();
-        let log = Arc::new(log);
-        let parts = ProxyParts {
-            log: Arc::clone(&log),
-            durable: false,
-            roots: Arc::new(roots),
-        };
-        let proxy = Proxy::new(parts);
+        let (log, proxy) = proxy(&dir, roots);
         let session = Session::new(SessionSpec {
             id: SessionId::from_random([1; 8]),
             policy: policy(allow),
             budget,
             generation: 1,
+            authority: authority.clone(),
+            wallet,
         });
-        let [explicit, http, https, dns_tcp] =
-            [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let [explicit, http, https, dns_tcp, further] =
+            [(); 5].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let dns_udp = sys::socket::datagrams_on(1, 0).unwrap();
         let datagrams = std::net::UdpSocket::from(dns_udp.as_fd().try_clone_to_owned().unwrap());
         let port = datagrams.local_addr().unwrap().port();
         let address = |listener: &TcpListener| listener.local_addr().unwrap();
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .unwrap();
         let stand = Self {
             explicit: address(&explicit),
             http: address(&http),
             https: address(&https),
+            further: address(&further),
+            authority,
             dns_tcp: address(&dns_tcp),
             dns_udp: SocketAddr::from(([127, 0, 0, 1], port)),
-            runtime,
+            runtime: runtime(),
             proxy,
             session,
             log,
@@ -112,6 +158,7 @@ impl Stand {
             explicit: OwnedFd::from(explicit),
             http: OwnedFd::from(http),
             https: OwnedFd::from(https),
+            further: vec![(FURTHER_PORT, OwnedFd::from(further))],
             dns_tcp: OwnedFd::from(dns_tcp),
             dns_udp,
         };
@@ -177,6 +224,26 @@ impl Stand {
                 .find(|event| event.phase == Phase::Close)
         })
     }
+}
+
+fn proxy(dir: &TempDir, roots: RootCertStore) -> (Arc<Log>, Arc<Proxy>) {
+    let log = Log::open(&dir.path().join("audit"), &Options::new(audit::Sync::Group)).unwrap();
+    let log = Arc::new(log);
+    let parts = ProxyParts {
+        log: Arc::clone(&log),
+        durable: false,
+        roots: Arc::new(roots),
+        prices: Arc::default(),
+    };
+    (log, Proxy::new(parts))
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
 }
 
 pub(crate) fn dial(address: SocketAddr) -> TcpStream {
