@@ -21,20 +21,35 @@ const NAMESERVER: &str = "10.77.0.1";
 const COPIED_BYTES_MAX: u64 = 4096;
 
 /// What a jail keeps of the host's `/etc`, where it exists: the dynamic linker's view of the
-/// libraries, certificate authorities, and tables that hold nothing local.
-const KEPT: [&str; 12] = [
+/// libraries, certificate authorities, the settings without which Debian's Java does not start, and
+/// tables that hold nothing local.
+const KEPT: [&str; 18] = [
     "ld.so.cache",
     "ld.so.conf",
     "ld.so.conf.d",
     "alternatives",
     "ssl/certs",
+    "ssl/cert.pem",
     "ssl/openssl.cnf",
     "ca-certificates",
     "pki/tls/certs",
+    "pki/ca-trust/extracted",
+    "java-11-openjdk",
+    "java-17-openjdk",
+    "java-21-openjdk",
+    "java-25-openjdk",
     "localtime",
     "mime.types",
     "services",
     "protocols",
+];
+
+/// Where programs look for the list of certificate authorities unless a variable tells them: those of
+/// Debian, Alpine and Arch; Fedora; OpenSSL as its makers build it.
+const AUTHORITY_LISTS: [&str; 3] = [
+    "etc/ssl/certs/ca-certificates.crt",
+    "etc/pki/tls/certs/ca-bundle.crt",
+    "etc/ssl/cert.pem",
 ];
 
 /// One entry of `/etc`.
@@ -68,6 +83,28 @@ pub(crate) fn entries(root: &Path, hostname: &str) -> Result<Vec<(PathBuf, Entry
         }
     }
     Ok(entries)
+}
+
+/// The files beneath `root` that hold the list of certificate authorities, relative to it and without
+/// links. Each lies in something that the jail keeps. What does not exist is left out, and what a link
+/// leads elsewhere: the jail does not see it either.
+pub(crate) fn authority_lists(root: &Path) -> Vec<PathBuf> {
+    let Ok(base) = root.canonicalize() else {
+        return Vec::new();
+    };
+    let mut found: Vec<PathBuf> = AUTHORITY_LISTS
+        .iter()
+        .filter_map(|name| root.join(name).canonicalize().ok())
+        .filter(|path| path.is_file())
+        .filter_map(|path| path.strip_prefix(&base).map(Path::to_path_buf).ok())
+        .filter(|path| {
+            let kept = |name: &str| path.starts_with(Path::new("etc").join(name));
+            KEPT.iter().any(|name| kept(name))
+        })
+        .collect();
+    found.sort();
+    found.dedup();
+    found
 }
 
 fn generated(hostname: &str) -> [(&'static str, String); 6] {

@@ -94,6 +94,7 @@ struct Furniture {
     token: OwnedFd,
     workspace: Tree,
     users: OwnedFd,
+    covers: Vec<Tree>,
 }
 
 /// Says that the jail is parked and waits. The end of the warden ends the wait.
@@ -115,6 +116,7 @@ fn await_furniture(control: &Seqpacket) -> Result<Furniture, LaunchError> {
         token,
         workspace: Tree::received(workspace),
         users,
+        covers: fds.map(Tree::received).collect(),
     })
 }
 
@@ -126,6 +128,8 @@ fn furnish(
 ) -> Result<Furnish, LaunchError> {
     // 11. The workspace, while this process may still mount.
     attach_workspace(blueprint, &furniture.workspace).step(Step::Attach)?;
+    // Lists of authorities likewise, over those of the host.
+    cover_lists(blueprint, &furniture.covers).step(Step::Trust)?;
     // 12. The token goes from file to file; this process never has it in its memory.
     let from = furniture.token.as_fd();
     copy_unseen(from, token.as_fd(), TOKEN_BYTES_MAX).step(Step::Token)?;
@@ -148,6 +152,23 @@ fn attach_workspace(blueprint: &Blueprint<'_>, tree: &Tree) -> Result<(), SysErr
     let root = Directory::new(open_path("/".as_ref())?);
     let target = root.find(&c_path(&blueprint.plan.workspace)?)?;
     tree.attach(target.as_fd())
+}
+
+/// All lists or none: a jail with an authority of its own covers each that it can see.
+fn cover_lists(blueprint: &Blueprint<'_>, covers: &[Tree]) -> Result<(), SysError> {
+    let lists = &blueprint.plan.authority_lists;
+    if !covers.is_empty() && covers.len() != lists.len() {
+        return Err(SysError::new(
+            "recvmsg",
+            "certificate authorities",
+            Errno::EPROTO,
+        ));
+    }
+    let root = Directory::new(open_path("/".as_ref())?);
+    for (tree, at) in covers.iter().zip(lists) {
+        tree.attach(root.find(&c_path(at)?)?.as_fd())?;
+    }
+    Ok(())
 }
 
 fn set_rlimits(order: Furnish, start: Start) -> Result<(), SysError> {

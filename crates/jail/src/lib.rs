@@ -35,6 +35,7 @@ mod ration;
 mod recording;
 mod refusals;
 mod talk;
+mod trust;
 mod wire;
 mod workspace;
 
@@ -47,5 +48,5 @@ pub use launch::launch;
 pub use park::park;
 pub use parked::{Parked, Unfurnished};
 pub use plan::outline;
-pub use spec::{Command, Furniture, Root, Site, Spec, Stdio, Tmpfs, View, Workspace};
+pub use spec::{Command, Furniture, Root, Site, Spec, Stdio, Tmpfs, Trust, View, Workspace};
 pub use step::Step;

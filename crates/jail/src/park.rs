@@ -24,6 +24,7 @@ use crate::parked::{Parked, Standing};
 use crate::plan::Plan;
 use crate::spec::Site;
 use crate::step::Step;
+use crate::trust::Lists;
 use crate::workspace::OwnerMap;
 
 /// Builds a jail as far as nobody needs to have asked for it. Returns while PID 1 still works on
@@ -76,7 +77,7 @@ pub fn park(site: Site, cgroups: &Cgroups) -> Result<Parked, LaunchError> {
             },
             expected,
             site.limits,
-            likely,
+            (likely, Lists::new(gateway, plan.authority_lists)),
         )),
         Err(error) => {
             group.remove().step(Step::Cgroup)?;

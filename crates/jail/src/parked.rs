@@ -10,6 +10,7 @@ use model::{Layers, Limits};
 use seccomp::{EXEC_DESCRIPTOR, RECORD_DESCRIPTOR};
 use sys::SysError;
 use sys::clone::Process;
+use sys::mount::Tree;
 use sys::readiness::wait_readable;
 use sys::seqpacket::Seqpacket;
 
@@ -23,6 +24,7 @@ use crate::mounting::Access;
 use crate::spec::{Furniture, Stdio};
 use crate::step::Step;
 use crate::talk::{Talk, unexpected};
+use crate::trust::Lists;
 use crate::wire::{Furnish, Order, Report};
 use crate::workspace::{Hanging, OwnerMap};
 
@@ -37,6 +39,7 @@ pub struct Parked {
     expected: Expected,
     limits: Limits,
     likely: Option<OwnerMap>,
+    lists: Lists,
 }
 
 /// What exists of a jail outside of this process.
@@ -62,17 +65,18 @@ pub struct Unfurnished {
 }
 
 impl Parked {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         standing: Standing,
         expected: Expected,
         limits: Limits,
-        likely: Option<OwnerMap>,
+        (likely, lists): (Option<OwnerMap>, Lists),
     ) -> Self {
         Self {
             standing: Some(standing),
             expected,
             limits,
             likely,
+            lists,
         }
     }
 
@@ -124,6 +128,7 @@ impl Parked {
             expected,
             limits,
             likely,
+            lists,
         } = self
         else {
             return Err(unexpected());
@@ -141,12 +146,17 @@ impl Parked {
             .change_limits(limits, &furniture.limits)
             .step(Step::Cgroup)?;
         expected.places.push(hanging.place());
-        hand_over(&talk, furniture, (&hanging, &standing.users))?;
-        // 6. While PID 1 confines itself: the limits, of which it is no part.
+        let covers = lists.prepare(furniture.trust.as_ref())?;
+        let brought = (&hanging, &standing.users, covers.trees.as_slice());
+        hand_over(&talk, furniture, brought)?;
+        // 6. While PID 1 confines itself: what is in the lists, and the limits, of which it is no part.
+        let filled = covers.fill();
+        expected.places.extend(covers.mounts);
         let pid = standing.process.pid();
         let cgroup = confirm_limits(group, &furniture.limits, pid);
         // A PID 1 that failed is not in its group any more, and its own word says why.
         let claim = see_through(&talk)?;
+        filled?;
         let cgroup = cgroup?;
         if expected.filter.report().is_some() && !claim.reporting {
             tracing::warn!("no listener for seccomp: denials are enforced, and not reported");
@@ -211,7 +221,7 @@ fn check_open_files(filter: &Filter, open_files: u32) -> Result<(), LaunchError>
 fn hand_over(
     talk: &Talk<'_>,
     furniture: &Furniture,
-    (hanging, users): (&Hanging, &File),
+    (hanging, users, covers): (&Hanging, &File, &[Tree]),
 ) -> Result<(), LaunchError> {
     match talk.hear()?.0 {
         Report::Parked => {}
@@ -222,7 +232,8 @@ fn hand_over(
         file_size: furniture.limits.file_size.0,
         read_only: hanging.access == Access::Programs,
     });
-    let fds = [furniture.token.as_fd(), hanging.tree.as_fd(), users.as_fd()];
+    let mut fds = vec![furniture.token.as_fd(), hanging.tree.as_fd(), users.as_fd()];
+    fds.extend(covers.iter().map(Tree::as_fd));
     talk.say(&order, &fds, Step::Workspace)
 }
 

@@ -66,6 +66,8 @@ pub(crate) struct Plan {
     pub(crate) links: Vec<Link>,
     /// Where the workspace will hang, relative to the jail's root; its tree comes with the launch.
     pub(crate) workspace: PathBuf,
+    /// Files with the list of certificate authorities, relative to the jail's root.
+    pub(crate) authority_lists: Vec<PathBuf>,
 }
 
 impl Plan {
@@ -83,6 +85,7 @@ impl Plan {
         let mut plan = Self {
             ids: Ids::new(site.root_uid),
             workspace: relative(&site.workspace_at)?,
+            authority_lists: etc::authority_lists(base_of(&site.view.root)),
             root,
             mounts: Vec::with_capacity(24),
             files: Vec::with_capacity(12),
@@ -157,10 +160,7 @@ impl Plan {
     }
 
     fn add_etc(&mut self, root: &Root, hostname: &str) -> Result<(), LaunchError> {
-        let base = match root {
-            Root::Host => Path::new("/"),
-            Root::Folder(folder) => folder,
-        };
+        let base = base_of(root);
         for (name, entry) in etc::entries(base, hostname).step(Step::Plan)? {
             let at = Path::new("etc").join(name);
             match entry {
@@ -252,6 +252,14 @@ impl Plan {
             }
         }
         Ok(())
+    }
+}
+
+/// Where the view's root is on the host.
+fn base_of(root: &Root) -> &Path {
+    match root {
+        Root::Host => Path::new("/"),
+        Root::Folder(folder) => folder,
     }
 }
 

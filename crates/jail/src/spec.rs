@@ -17,6 +17,9 @@ pub const PROCESSES_MAX: usize = 64;
 /// Longest token; the gateway's are far shorter.
 pub const TOKEN_BYTES_MAX: usize = 256;
 
+/// Largest file of [`Trust`]; the lists of the Web's authorities take about 220 KiB.
+pub const TRUST_BYTES_MAX: usize = 2 << 20;
+
 /// User id of the agent inside the jail.
 pub const AGENT_ID: u32 = 1000;
 
@@ -68,8 +71,23 @@ pub struct Furniture {
     /// Anonymous file with the agent's token, at most [`TOKEN_BYTES_MAX`]; becomes the file `token`
     /// in the site's `gateway_dir`, which must not exist yet.
     pub token: OwnedFd,
+    /// What a jail with a certificate authority of its own trusts; without, it sees the host's lists.
+    pub trust: Option<Trust>,
     /// What to run.
     pub command: Command,
+}
+
+/// Anonymous files with lists of certificate authorities, each of at most [`TRUST_BYTES_MAX`] bytes.
+/// They become files of these names in the site's `gateway_dir`.
+#[derive(Debug)]
+pub struct Trust {
+    /// `ca.pem`: the jail's own authority alone.
+    pub own: OwnedFd,
+    /// `ca-bundle.pem`: the host's authorities and the jail's own. It also covers the lists that
+    /// programs read in `/etc`.
+    pub merged: OwnedFd,
+    /// `ca.jks`: the same as a Java key store.
+    pub java: OwnedFd,
 }
 
 /// The visible part of the host. Paths come from root-owned configuration, and are absolute.

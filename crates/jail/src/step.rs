@@ -67,6 +67,8 @@ steps! {
     Hostname => "set the hostname",
     /// Mapping the workspace's owner to the agent.
     Workspace => "map the workspace's owner",
+    /// The lists of certificate authorities of a jail that has one of its own.
+    Trust => "put the certificate authorities in place",
     /// Limits per process.
     Rlimits => "set resource limits",
     /// The place of the path with which the one start of a program is made.

@@ -21,7 +21,8 @@ const TEXT_MAX: usize = 512;
 /// From the warden to PID 1.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// Finish the jail; the token, the workspace's tree and the user namespace come with this.
+    /// Finish the jail; the token, the workspace's tree and the user namespace come with this, then, for a
+    /// jail with a certificate authority of its own, a tree for each list that the plan names.
     Furnish(Furnish),
     /// Open a terminal for the command, and send its master.
     OpenTerminal {

@@ -20,7 +20,8 @@ use nix::sys::socket::{
     setsockopt, socket, sockopt,
 };
 use nix::sys::time::TimeVal;
-use sheriff_network::{Cell, GATEWAY, Hub, Pool, Service};
+use sheriff_network::{Cell, EXTRA_PORTS_MAX, GATEWAY, Hub, Pool, Service};
+use sys::Errno;
 use sys::netns::Visit;
 use sys::socket::{receive_datagram, send_datagram};
 
@@ -299,6 +300,42 @@ fn a_pool_gives_ready_cells_first_and_opens_further_ports() {
     let refused = call(&plain, SOMEWHERE, 8443).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     assert!(pool.take(&[0]).is_err());
+}
+
+#[test]
+fn further_ports_open_on_a_cell_in_use_and_on_that_one_only() {
+    needs_root!();
+    let (hub, mut a, b) = hub_with_two();
+    let refused = call(&a, SOMEWHERE, 5432).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    hub.open_ports(&mut a, &[5432, 22]).unwrap();
+    for port in [5432, 22] {
+        call(&a, SOMEWHERE, port).expect("the port is open");
+        let server = accept(&a, Service::Extra(port)).expect("on its own listener");
+        assert_eq!(server.local_addr().unwrap(), at(SOMEWHERE, port));
+        let begun = Instant::now();
+        let refused = call(&b, SOMEWHERE, port).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+        assert!(begun.elapsed() < Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn no_cell_gets_more_further_ports_than_it_may_have_nor_port_0() {
+    needs_root!();
+    let (hub, mut a, mut b) = hub_with_two();
+    assert_eq!(
+        hub.open_ports(&mut a, &[0]).unwrap_err().errno,
+        Errno::EINVAL
+    );
+    let ports: Vec<u16> = (9000..).take(EXTRA_PORTS_MAX + 1).collect();
+    let error = hub.open_ports(&mut a, &ports).unwrap_err();
+    assert_eq!(error.errno, Errno::EINVAL);
+    hub.open_ports(&mut b, &ports[1..]).expect("so many may be");
+    assert_eq!(b.listeners().extra.len(), EXTRA_PORTS_MAX);
+    hub.open_ports(&mut b, &ports[1..])
+        .expect("they are open already");
+    assert_eq!(b.listeners().extra.len(), EXTRA_PORTS_MAX);
 }
 
 fn hub_with_two() -> (Hub, Cell, Cell) {

@@ -2,21 +2,23 @@
 //!
 //! Not for: profiles (`profiles`), nor for the command line (`args`).
 
+mod check;
+mod hop;
+mod metrics;
+mod reload;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use model::ByteSize;
-use policy::Ceiling;
+use model::{ByteSize, SecretDefinition, SecretName, Span};
+use policy::{Ceiling, EgressCeiling, ProfileError, Source};
 use serde::Deserialize;
+
+pub(crate) use self::hop::UpstreamProxy;
+pub(crate) use self::metrics::{Llm, Metrics, MetricsError};
 
 /// Largest configuration file.
 const CONFIG_BYTES_MAX: u64 = 64 * 1024;
-/// Most jails that one daemon may be set to; the cells' address plan has room for them.
-const JAILS_MAX: u32 = 4096;
-
-/// Most jails that may be built ahead.
-const PARKED_MAX: usize = 64;
-
 /// Settings of the daemon.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -37,6 +39,22 @@ pub(crate) struct Config {
     pub(crate) audit: Audit,
     /// Egress settings beyond profiles.
     pub(crate) egress: Egress,
+    /// Metrics beyond their socket.
+    pub(crate) metrics: Metrics,
+    /// What language models cost.
+    pub(crate) llm: Llm,
+    /// Secrets whose use root decides.
+    #[serde(rename = "secret")]
+    pub(crate) secrets: Vec<SecretDefinition>,
+    /// The file itself, where it sets `[ceilings.egress]`: the office reads that table by the same text.
+    #[serde(skip)]
+    pub(crate) egress_ceiling: Option<Source>,
+    /// Where the settings came from, to read them again.
+    #[serde(skip)]
+    pub(crate) file: Option<PathBuf>,
+    /// What the file says of keys that only count at the daemon's start.
+    #[serde(skip)]
+    fixed: reload::Fixed,
 }
 
 /// `[folders]`
@@ -95,6 +113,10 @@ pub(crate) struct Audit {
     pub(crate) sync: Sync,
     /// Size at which a new segment begins.
     pub(crate) segment: ByteSize,
+    /// How long segments are kept. Left out: for ever.
+    pub(crate) keep: Option<Span>,
+    /// How large all segments together may be. Left out: as large as the disk.
+    pub(crate) keep_size: Option<ByteSize>,
 }
 
 /// When audit records reach the disk.
@@ -113,6 +135,11 @@ pub(crate) enum Sync {
 pub(crate) struct Egress {
     /// PEM file with certificate authorities that `network.http_fetch` trusts beside the host's.
     pub(crate) extra_ca: Option<PathBuf>,
+    /// The proxy of the host's own network, through which connections are made where it is set.
+    pub(crate) upstream_proxy: Option<UpstreamProxy>,
+    /// Whether every operator may let a command learn what it needs (`sheriff egress learn`), which lets it
+    /// reach every host; otherwise root alone.
+    pub(crate) learn: bool,
 }
 
 impl Default for Folders {
@@ -167,6 +194,8 @@ impl Default for Audit {
         Self {
             sync: Sync::Group,
             segment: ByteSize(64 << 20),
+            keep: None,
+            keep_size: None,
         }
     }
 }
@@ -193,6 +222,14 @@ pub(crate) enum ConfigError {
         key: &'static str,
         rule: &'static str,
     },
+    #[error("configuration {}: [[secret]] {name}: {rule}", file.display())]
+    Secret {
+        file: PathBuf,
+        name: SecretName,
+        rule: String,
+    },
+    #[error("configuration {0}")]
+    Ceiling(#[from] ProfileError),
 }
 
 impl Config {
@@ -208,66 +245,19 @@ impl Config {
             });
         }
         let text = fs::read_to_string(file).map_err(read)?;
-        let config: Self =
+        let mut config: Self =
             toml::from_str(&text).map_err(|error| parse_error(file, &text, &error))?;
         config.validate(file)?;
-        Ok(config)
-    }
-
-    fn validate(&self, file: &Path) -> Result<(), ConfigError> {
-        let bad = |key, rule| {
-            Err(ConfigError::Value {
-                file: file.to_owned(),
-                key,
-                rule,
-            })
+        config.check_secrets(file)?;
+        let source = Source {
+            file: file.display().to_string(),
+            text,
         };
-        let folders = [
-            &self.folders.runtime,
-            &self.folders.state,
-            &self.folders.profiles,
-        ];
-        if folders.iter().any(|path| !is_plain_absolute(path)) {
-            return bad("folders", "every folder is an absolute path without `..`");
-        }
-        if self
-            .workspace
-            .roots
-            .iter()
-            .any(|path| !is_plain_absolute(path))
-        {
-            return bad(
-                "workspace.roots",
-                "every root is an absolute path without `..`",
-            );
-        }
-        if !(1..=JAILS_MAX).contains(&self.jails.most) {
-            return bad("jails.most", "between 1 and 4096");
-        }
-        if self.jails.pool > 256 {
-            return bad(
-                "jails.pool",
-                "at most 256; a cell takes 0.3 MiB of kernel memory",
-            );
-        }
-        if self.jails.parked > PARKED_MAX {
-            return bad(
-                "jails.parked",
-                "at most 64; each holds processes and mounts",
-            );
-        }
-        if self.audit.segment.0 < 1 << 20 {
-            return bad("audit.segment", "at least 1MiB");
-        }
-        // The office, which reads it, would be started again and again without it.
-        let ca = self.egress.extra_ca.as_deref();
-        if ca.is_some_and(|path| !is_plain_absolute(path) || !path.is_file()) {
-            return bad(
-                "egress.extra_ca",
-                "the absolute path of a PEM file that is there",
-            );
-        }
-        Ok(())
+        let bounds = !EgressCeiling::read(&source)?.is_empty();
+        config.egress_ceiling = bounds.then_some(source);
+        config.file = Some(file.to_owned());
+        config.fixed = reload::Fixed::of(&config);
+        Ok(config)
     }
 }
 
@@ -284,14 +274,6 @@ fn parse_error(file: &Path, text: &str, error: &toml::de::Error) -> ConfigError 
         line,
         message: error.message().to_owned(),
     }
-}
-
-fn is_plain_absolute(path: &Path) -> bool {
-    use std::path::Component;
-    path.is_absolute()
-        && path
-            .components()
-            .all(|part| matches!(part, Component::RootDir | Component::Normal(_)))
 }
 
 #[cfg(test)]
@@ -314,6 +296,25 @@ mod tests {
     }
 
     #[test]
+    fn a_ceiling_for_egress_goes_to_the_office_and_a_broken_one_is_refused_with_its_line() {
+        assert!(
+            load("[ceilings]\nmemory = \"1GiB\"")
+                .unwrap()
+                .egress_ceiling
+                .is_none()
+        );
+        let good = "[ceilings]\npids = 9\n[[ceilings.egress.allow]]\nhost = \"a.com\"\n";
+        let config = load(good).unwrap();
+        assert_eq!(config.ceilings.0.pids, Some(9));
+        assert_eq!(config.egress_ceiling.unwrap().text, good);
+        let error = load(&good.replace("host", "hots")).unwrap_err();
+        assert!(
+            error.contains(".toml:4: `ceilings.egress.allow.hots`"),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn an_unknown_key_is_refused_with_its_line() {
         let error = load("[audit]\nsync = \"always\"\nsycn = 1\n").unwrap_err();
         assert!(
@@ -323,11 +324,31 @@ mod tests {
     }
 
     #[test]
+    fn secrets_name_their_hosts_and_their_source_and_each_once() {
+        let good = "[[secret]]\nname = \"a\"\nhosts = [\"a.test\"]\nplace = { query = \"key\" }\n";
+        let config = load(&format!("{good}source = \"file:/etc/key\"")).unwrap();
+        assert_eq!(config.secrets[0].name.as_str(), "a");
+        for (text, rule) in [
+            (format!("{good}{good}"), "named twice"),
+            (good.replace("a.test", "*.test"), "host"),
+            (good.replace("\"a.test\"", ""), "hosts"),
+            (format!("{good}source = \"file:key\""), "source"),
+            (format!("{good}value = \"x\""), "line 5"),
+        ] {
+            let error = load(&text).unwrap_err();
+            assert!(error.contains(rule), "{error}");
+        }
+    }
+
+    #[test]
     fn values_out_of_range_are_refused_by_name() {
         for (text, key) in [
             ("[jails]\nmost = 0", "jails.most"),
             ("[folders]\nstate = \"/a/../b\"", "folders"),
             ("[workspace]\nroots = [\"x\"]", "workspace.roots"),
+            ("[audit]\nkeep = \"1h\"", "audit.keep"),
+            ("[audit]\nkeep_size = \"100MiB\"", "audit.keep_size"),
+            ("[metrics]\nlisten = \"0.0.0.0:9464\"", "metrics.listen"),
             ("[jails]\nparked = 65", "jails.parked"),
             ("[audit]\nsegment = \"1KiB\"", "audit.segment"),
             ("[egress]\nextra_ca = \"/no/such.pem\"", "egress.extra_ca"),

@@ -32,13 +32,15 @@ pub(crate) struct Folders {
     _lock: File,
 }
 
-/// The operator's two sockets, listening.
+/// The operator's sockets, listening.
 #[derive(Debug)]
 pub(crate) struct OperatorSockets {
     /// HTTP.
     pub(crate) control: OwnedFd,
     /// Messages with descriptors.
     pub(crate) attach: OwnedFd,
+    /// HTTP, for metrics alone.
+    pub(crate) metrics: OwnedFd,
 }
 
 /// Who owns what.
@@ -115,13 +117,18 @@ impl Folders {
         let attach = self.runtime.join("attach.sock");
         clear_socket(&control)?;
         clear_socket(&attach)?;
+        let metrics = self.runtime.join("metrics.sock");
+        clear_socket(&metrics)?;
         let sockets = OperatorSockets {
             control: UnixListener::bind(&control)
                 .map_err(failed("bind", &control))?
                 .into(),
             attach: seqpacket::listen_at(&attach, BACKLOG)?,
+            metrics: UnixListener::bind(&metrics)
+                .map_err(failed("bind", &metrics))?
+                .into(),
         };
-        for path in [&control, &attach] {
+        for path in [&control, &attach, &metrics] {
             chown(path, Some(0), Some(owners.operators)).map_err(failed("chown", path))?;
             fs::set_permissions(path, Permissions::from_mode(0o660))
                 .map_err(failed("chmod", path))?;
@@ -188,6 +195,7 @@ impl Remains {
         }
         remove_tree(&self.runtime.join("sessions"))?;
         clear_socket(&self.runtime.join("control.sock"))?;
+        clear_socket(&self.runtime.join("metrics.sock"))?;
         clear_socket(&self.runtime.join("attach.sock"))
     }
 }

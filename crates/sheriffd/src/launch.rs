@@ -7,10 +7,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
-use jail::{Filter, Furniture, LaunchError, Unfurnished};
+use jail::spec::TOKEN_BYTES_MAX;
+use jail::{Filter, Furniture, LaunchError, Trust, Unfurnished};
 use model::{Limits, SessionId};
 use policy::ResolvedProfile;
-use warrant::{Answer, Launch, Prepared, Refusal, Stdio, Tell};
+use warrant::{Answer, Launch, Prepared, Refusal, Stdio, TRUST_BYTES_MAX, Tell};
 
 use crate::authority::{self, Grant};
 use crate::command::Environment;
@@ -22,12 +23,19 @@ use crate::site::{environment, furniture, path_text};
 use crate::warden::Warden;
 use crate::welcome::listeners;
 
+// What the protocol lets through, the builder takes.
+const _: () = assert!(TRUST_BYTES_MAX <= jail::spec::TRUST_BYTES_MAX);
+
+/// What the protocol allows, a cell can have.
+const _: () = assert!(warrant::PORTS_MAX <= network::EXTRA_PORTS_MAX);
+
 /// What came along with a launch, by its place in the protocol.
 pub(crate) struct Brought {
     pub(crate) token: OwnedFd,
     operator: OwnedFd,
     pub(crate) streams: Vec<OwnedFd>,
     pub(crate) workspace: Option<OwnedFd>,
+    pub(crate) trust: Option<Trust>,
 }
 
 /// A launch that was judged and may be built.
@@ -51,6 +59,12 @@ impl Warden {
         let brought = Brought::sort(launch, fds)?;
         let judged = self.judge(launch, &brought)?;
         let mut living = self.build(launch, brought, &judged)?;
+        if let Err(error) = self.open_ports(&mut living, &launch.ports) {
+            let Living { jail, ground, .. } = living;
+            drop(jail);
+            self.clear_ground(ground);
+            return Err(error);
+        }
         living.prepared.build_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         let prepared = living.prepared.clone();
         self.take_in(living)
@@ -78,12 +92,12 @@ impl Warden {
                 launch.generation
             )));
         }
-        sys::fds::require_small_memory_file(brought.token.as_fd(), jail::spec::TOKEN_BYTES_MAX)
-            .map_err(|error| refused(format!("token: {error}")))?;
+        brought.check_files()?;
         launch
             .command
             .validate()
             .map_err(|error| refused(error.to_string()))?;
+        warrant::check_ports(&launch.ports).map_err(|error| refused(error.to_string()))?;
         let peer = self
             .operators
             .identify(brought.operator.as_fd())
@@ -198,6 +212,7 @@ impl Warden {
             limits,
             address: ground.cell.address(),
             agent_uid: ground.root_uid + 1,
+            ports: Vec::new(),
             build_us: 0,
         };
         let wall_clock = prepared.limits.wall_clock;
@@ -217,6 +232,20 @@ impl Warden {
             waiting: HashMap::new(),
             next_process: 1,
         })
+    }
+
+    /// Opens the ports that only this launch's rules name; cells are made before anybody knows of them.
+    /// The jail is there already, and nothing in it runs yet.
+    fn open_ports(&self, living: &mut Living, ports: &[u16]) -> Result<(), Refusal> {
+        let cell = &mut living.ground.cell;
+        let opened = self.pool.hub().open_ports(cell, ports);
+        opened.map_err(|error| Refusal {
+            remedy: error.remedy().unwrap_or_default().to_owned(),
+            ..failed("network", &error)
+        })?;
+        let open = cell.listeners().extra.iter();
+        living.prepared.ports = open.map(|(port, _fd)| *port).collect();
+        Ok(())
     }
 
     fn announce(&mut self, tag: u64, session: &SessionId, prepared: Prepared) {
@@ -248,6 +277,15 @@ impl Warden {
     }
 }
 
+/// Three files, if there are any.
+fn trust(mut fds: impl Iterator<Item = OwnedFd>) -> Option<Trust> {
+    Some(Trust {
+        own: fds.next()?,
+        merged: fds.next()?,
+        java: fds.next()?,
+    })
+}
+
 /// The host failed at a step of the construction.
 pub(crate) fn not_built(error: LaunchError) -> Refusal {
     Refusal {
@@ -266,7 +304,10 @@ impl Brought {
         } else {
             0
         };
-        let wanted = 2 + streams + usize::from(launch.workspace);
+        let wanted = 2
+            + streams
+            + usize::from(launch.workspace)
+            + 3 * usize::from(launch.trust == warrant::Trust::Own);
         let given = fds.len();
         let wrong = || {
             refused(format!(
@@ -279,11 +320,26 @@ impl Brought {
         let mut fds = fds.into_iter();
         let (token, operator) = fds.next().zip(fds.next()).ok_or_else(wrong)?;
         let streams = fds.by_ref().take(streams).collect();
+        let workspace = fds.by_ref().take(usize::from(launch.workspace)).next();
         Ok(Self {
             token,
             operator,
             streams,
-            workspace: fds.next(),
+            workspace,
+            trust: trust(fds),
         })
+    }
+
+    /// What the jail's builder copies unread must be small and ready to be read.
+    fn check_files(&self) -> Result<(), Refusal> {
+        let check = |fd: &OwnedFd, most, what| {
+            sys::fds::require_small_memory_file(fd.as_fd(), most)
+                .map_err(|error| refused(format!("{what}: {error}")))
+        };
+        check(&self.token, TOKEN_BYTES_MAX, "token")?;
+        let trust = self.trust.iter();
+        trust
+            .flat_map(|trust| [&trust.own, &trust.merged, &trust.java])
+            .try_for_each(|fd| check(fd, TRUST_BYTES_MAX, "certificate authorities"))
     }
 }

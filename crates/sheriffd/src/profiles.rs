@@ -13,7 +13,7 @@ use std::sync::Arc;
 use jail::Filter;
 use model::ProfileName;
 use policy::profile::{LookupError, Source};
-use policy::{ProfileError, ProfileKind, ResolvedProfile};
+use policy::{EgressPolicy, ProfileError, ProfileKind, ResolvedProfile};
 use warrant::notice::ProfileText;
 
 use crate::config::Config;
@@ -56,6 +56,11 @@ pub(crate) enum ProfilesError {
     Unknown { kind: &'static str, name: String },
     #[error(transparent)]
     Profile(#[from] ProfileError),
+    #[error("jail profile {jail}: {source}")]
+    Egress {
+        jail: ProfileName,
+        source: Box<policy::PolicyError>,
+    },
     #[error(transparent)]
     Seccomp(#[from] seccomp::ProfileError),
     #[error("jail profile {jail}: {source}")]
@@ -85,7 +90,7 @@ impl Profiles {
     /// that an error shows at start and not at the first use.
     pub(crate) fn load(config: &Config) -> Result<Self, ProfilesError> {
         let folder = config.folders.profiles.clone();
-        let loaded = read_all(&folder)?;
+        let loaded = read_all(&folder, config.egress_ceiling.clone())?;
         Ok(Self {
             folder,
             generation: 1,
@@ -93,10 +98,10 @@ impl Profiles {
         })
     }
 
-    /// Reads all of it again; on any error nothing changes. Answers with the texts for the office,
-    /// so that there is no new generation that it could not be told of.
-    pub(crate) fn reload(&mut self) -> Result<OwnedFd, ProfilesError> {
-        let loaded = read_all(&self.folder)?;
+    /// Reads all of it again, under this ceiling for egress; on any error nothing changes. Answers with
+    /// the texts for the office, so that there is no new generation that it could not be told of.
+    pub(crate) fn reload(&mut self, ceiling: Option<Source>) -> Result<OwnedFd, ProfilesError> {
+        let loaded = read_all(&self.folder, ceiling)?;
         let file = memory_file(&loaded.texts)?;
         self.loaded = loaded;
         self.generation += 1;
@@ -151,8 +156,9 @@ fn memory_file(texts: &Texts) -> Result<OwnedFd, ProfilesError> {
     Ok(sys::fds::memory_file(c"sheriff-profiles", &bytes)?)
 }
 
-fn read_all(folder: &Path) -> Result<Loaded, ProfilesError> {
+fn read_all(folder: &Path, ceiling: Option<Source>) -> Result<Loaded, ProfilesError> {
     let mut texts = shipped();
+    texts.extend(ceiling.and_then(ceiling_text));
     for kind in ["jail", "egress", filters::KIND] {
         for (name, source, text) in read_folder(&folder.join(kind))? {
             let kind = kind.to_owned();
@@ -172,6 +178,12 @@ fn read_all(folder: &Path) -> Result<Loaded, ProfilesError> {
     let mut jails = BTreeMap::new();
     for (_, name) in texts.keys().filter(|(kind, _)| kind == "jail") {
         let profile = resolve(&texts, name)?;
+        // The office makes its policies of the same words; what it would refuse is refused here.
+        let policy = EgressPolicy::new(1, profile.egress.clone());
+        policy.map_err(|error| ProfilesError::Egress {
+            jail: name.clone(),
+            source: Box::new(error),
+        })?;
         let compiled = filters.get(&profile.seccomp);
         let compiled = compiled.ok_or_else(|| ProfilesError::Unknown {
             kind: "seccomp",
@@ -190,6 +202,18 @@ fn read_all(folder: &Path) -> Result<Loaded, ProfilesError> {
         jails,
         filters,
     })
+}
+
+fn ceiling_text(ceiling: Source) -> Option<((String, ProfileName), ProfileText)> {
+    let kind = policy::ceiling::LABEL.to_owned();
+    let name: ProfileName = policy::ceiling::NAME.parse().ok()?;
+    let text = ProfileText {
+        kind: kind.clone(),
+        name: name.clone(),
+        source: ceiling.file,
+        text: ceiling.text,
+    };
+    Some(((kind, name), text))
 }
 
 fn shipped() -> Texts {
@@ -330,7 +354,13 @@ mod tests {
     #[test]
     fn a_reload_hands_over_what_is_in_force_and_a_broken_one_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let loaded = read_all(folder.path()).unwrap();
+        let ceiling = || {
+            Some(Source {
+                file: "sheriffd.toml".to_owned(),
+                text: "[[ceilings.egress.deny]]\nhost = \"a.com\"\n".to_owned(),
+            })
+        };
+        let loaded = read_all(folder.path(), ceiling()).unwrap();
         let mut profiles = Profiles {
             folder: folder.path().to_owned(),
             generation: 1,
@@ -340,11 +370,18 @@ mod tests {
         fs::create_dir(folder.path().join("jail")).unwrap();
         let own = folder.path().join("jail/own.toml");
         fs::write(&own, "version = 1\nno such key = 1\n").unwrap();
-        profiles.reload().unwrap_err();
+        profiles.reload(None).unwrap_err();
         let after = warrant::Profiles::read(profiles.as_memory_file().unwrap()).unwrap();
         assert_eq!((profiles.generation(), after), (1, before.clone()));
         fs::remove_file(own).unwrap();
-        let handed = warrant::Profiles::read(profiles.reload().unwrap()).unwrap();
-        assert_eq!((profiles.generation(), handed), (2, before));
+        let handed = warrant::Profiles::read(profiles.reload(ceiling()).unwrap()).unwrap();
+        assert_eq!((profiles.generation(), &handed), (2, &before));
+        let ceilings = |profiles: &warrant::Profiles| {
+            let texts = profiles.texts.iter();
+            texts.filter(|text| text.kind == "ceiling").count()
+        };
+        assert_eq!(ceilings(&handed), 1);
+        let without = warrant::Profiles::read(profiles.reload(None).unwrap()).unwrap();
+        assert_eq!(ceilings(&without), 0);
     }
 }

@@ -33,6 +33,10 @@ impl Warden {
             Request::Freeze(session) => self.freeze(&session, true).map(Some),
             Request::Thaw(session) => self.freeze(&session, false).map(Some),
             Request::Counters(session) => self.counters(&session).map(Some),
+            Request::OpenPorts(session, ports) => {
+                self.open_more_ports(tag, &session, &ports).map(|()| None)
+            }
+            Request::Reload(operator) => self.reload_for(operator).map(Some),
         };
         match result {
             Ok(Some(answer)) => self.tell(&Tell::Answer(tag, answer), &[]),

@@ -64,6 +64,7 @@ pub(crate) fn furniture(
         workspace: workspace(profile, judged.grant.as_ref(), brought.workspace),
         limits,
         token: brought.token,
+        trust: brought.trust,
         command,
     })
 }

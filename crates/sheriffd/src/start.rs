@@ -13,13 +13,14 @@ use sys::epoll::Poller;
 use sys::signal_queue::{CHILD, HANGUP, INTERRUPT, SignalQueue, TERMINATE};
 
 use crate::args::Args;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, MetricsError};
 use crate::folders::{FolderError, Folders, Owners};
 use crate::living::Jails;
 use crate::office::{OfficeProgram, Patience};
 use crate::operator::Operators;
 use crate::parking::Lot;
 use crate::profiles::{Profiles, ProfilesError};
+use crate::secrets::Sources;
 use crate::uids::{UidError, Uids};
 use crate::undertaker::{Side, Undertaker, UndertakerError};
 use crate::warden::{Warden, WardenError};
@@ -52,6 +53,8 @@ pub(crate) enum StartError {
     Random(getrandom::Error),
     #[error(transparent)]
     Config(#[from] ConfigError),
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     #[error(transparent)]
     Folder(#[from] FolderError),
     #[error(transparent)]
@@ -104,17 +107,20 @@ pub(crate) fn run(args: &Args) -> Result<(), StartError> {
     let cgroups = Cgroups::discover(&name)?;
     cgroups.sweep()?;
     folders.sweep()?;
-    // 7. The undertaker is forked while this process is small and holds nothing that it must not.
+    // 7. Values of secrets leave the environment before anything is forked that would inherit it.
+    let sources = Sources::take(&config.secrets)?;
+    // 8. The undertaker is forked while this process is small and holds nothing that it must not.
     let undertaker = match Undertaker::start(&cgroups, &folders.remains())? {
         Side::Warden(undertaker) => undertaker,
         Side::Undertaker => return Ok(()),
     };
-    // 8. The hub, the cgroups and the sockets; then the loop, which starts the office.
+    // 9. The hub, the cgroups and the sockets; then the loop, which starts the office.
     let served = serve(
         args,
         config,
         Parts {
             profiles,
+            sources,
             uids,
             owners,
             folders,
@@ -124,7 +130,7 @@ pub(crate) fn run(args: &Args) -> Result<(), StartError> {
         },
         &signals,
     );
-    // 9. The undertaker clears what is left, whether we come here in order or by an error.
+    // 10. The undertaker clears what is left, whether we come here in order or by an error.
     drop(undertaker);
     served
 }
@@ -132,6 +138,7 @@ pub(crate) fn run(args: &Args) -> Result<(), StartError> {
 /// What `run` made before the loop's own parts.
 struct Parts {
     profiles: Profiles,
+    sources: Sources,
     uids: Uids,
     owners: Owners,
     folders: Folders,
@@ -148,6 +155,7 @@ fn serve(
 ) -> Result<(), StartError> {
     let hub = Hub::create()?;
     let sockets = parts.folders.listen(parts.owners)?;
+    let metrics_tcp = config.metrics.listen()?;
     let runtime = parts.folders.runtime.clone();
     let mut warden = Warden {
         pool: Pool::new(hub, config.jails.pool),
@@ -155,7 +163,9 @@ fn serve(
         config,
         folders: parts.folders,
         sockets,
+        metrics_tcp,
         profiles: parts.profiles,
+        sources: parts.sources,
         cgroups: parts.cgroups,
         uids: parts.uids,
         operators: Operators::at(runtime.join("attach.sock")),

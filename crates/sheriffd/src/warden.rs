@@ -18,6 +18,7 @@ use crate::office::{Office, OfficeProgram, Patience};
 use crate::operator::Operators;
 use crate::parking::Lot;
 use crate::profiles::Profiles;
+use crate::secrets::Sources;
 use crate::uids::Uids;
 use crate::welcome::WelcomeError;
 
@@ -44,7 +45,10 @@ pub(crate) struct Warden {
     pub(crate) config: Config,
     pub(crate) folders: Folders,
     pub(crate) sockets: OperatorSockets,
+    /// Where metrics are served beside their socket.
+    pub(crate) metrics_tcp: Option<std::os::fd::OwnedFd>,
     pub(crate) profiles: Profiles,
+    pub(crate) sources: Sources,
     pub(crate) pool: Pool,
     pub(crate) lot: Lot,
     pub(crate) cgroups: Cgroups,
@@ -139,7 +143,7 @@ impl Warden {
                     self.check_office();
                     self.lot.suspect();
                 }
-                HANGUP => self.reload(),
+                HANGUP => self.reload_on_signal(),
                 _interrupt_or_terminate => self.stopping = true,
             }
         }
@@ -197,21 +201,6 @@ impl Warden {
         self.welcome()?;
         self.restarts += 1;
         Ok(())
-    }
-
-    /// Reads the profiles anew and hands them to the office; on any error the old ones stay.
-    fn reload(&mut self) {
-        match self.profiles.reload() {
-            Ok(file) => {
-                let generation = self.profiles.generation();
-                tracing::info!(generation, "profiles reloaded");
-                let notice = Tell::Notice(Notice::Profiles(generation));
-                // An office that can't be told is lost; the next one is welcomed with them.
-                self.tell(&notice, &[file.as_fd()]);
-                self.clear_lot();
-            }
-            Err(error) => tracing::error!(%error, "reload refused; the old profiles stay in force"),
-        }
     }
 
     fn enforce_deadlines(&mut self) {

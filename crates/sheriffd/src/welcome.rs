@@ -9,6 +9,7 @@ use warrant::{Notice, Tell};
 
 use crate::config::Sync;
 use crate::living::Living;
+use crate::secrets::ParcelError;
 use crate::warden::Warden;
 
 /// An office can't be welcomed.
@@ -16,6 +17,8 @@ use crate::warden::Warden;
 pub(crate) enum WelcomeError {
     #[error(transparent)]
     Profiles(#[from] crate::profiles::ProfilesError),
+    #[error(transparent)]
+    Secrets(#[from] ParcelError),
 }
 
 impl Warden {
@@ -29,15 +32,29 @@ impl Warden {
             audit_dir: self.folders.audit().display().to_string(),
         };
         let tell = Tell::Notice(Notice::Welcome(Box::new(welcome)));
-        let sockets = [self.sockets.control.as_fd(), self.sockets.attach.as_fd()];
         if let Some(office) = &self.office {
-            let fds = [sockets[0], sockets[1], profiles.as_fd()];
+            let usual = [
+                self.sockets.control.as_fd(),
+                self.sockets.attach.as_fd(),
+                profiles.as_fd(),
+                self.sockets.metrics.as_fd(),
+            ];
+            let tcp = self.metrics_tcp.iter().map(AsFd::as_fd);
+            let fds: Vec<_> = usual.into_iter().chain(tcp).collect();
             if let Err(error) = office.tell(&tell, &fds) {
                 self.lose_office(&error.to_string());
                 return Ok(());
             }
         }
+        self.hand_over_secrets()?;
         self.hand_over_jails();
+        Ok(())
+    }
+
+    /// Secrets of the configuration, with what their values are read from.
+    pub(crate) fn hand_over_secrets(&mut self) -> Result<(), ParcelError> {
+        let parcel = self.sources.parcel(&self.config)?;
+        self.tell(&Tell::Notice(Notice::Secrets), &parcel.fds());
         Ok(())
     }
 
@@ -46,11 +63,15 @@ impl Warden {
         OfficeConfig {
             audit_sync_always: config.audit.sync == Sync::Always,
             audit_segment_bytes: config.audit.segment.0,
+            audit_keep_ms: config.audit.keep.map(millis),
+            audit_keep_bytes: config.audit.keep_size.map(|size| size.0),
+            prices: config.llm.prices.clone(),
             extra_ca: config
                 .egress
                 .extra_ca
                 .as_ref()
                 .map(|path| path.display().to_string()),
+            learn: config.egress.learn,
             operator_group: config.operators.group.clone(),
         }
     }
@@ -71,6 +92,10 @@ impl Warden {
     }
 }
 
+fn millis(span: model::Span) -> u64 {
+    u64::try_from(span.as_duration().as_millis()).unwrap_or(u64::MAX)
+}
+
 fn adoption(living: &Living) -> Tell {
     let prepared = Box::new(living.prepared.clone());
     Tell::Notice(Notice::Adopt(
@@ -80,15 +105,17 @@ fn adoption(living: &Living) -> Tell {
     ))
 }
 
-/// A jail's listeners in the protocol's order, the gateway's last.
+/// A jail's listeners in the protocol's order: the usual ones, the gateway's, those of further ports.
 pub(crate) fn listeners(living: &Living) -> Vec<BorrowedFd<'_>> {
     let own = living.ground.cell.listeners();
-    vec![
+    let usual = [
         own.explicit.as_fd(),
         own.http.as_fd(),
         own.https.as_fd(),
         own.dns_tcp.as_fd(),
         own.dns_udp.as_fd(),
         living.ground.gateway.as_fd(),
-    ]
+    ];
+    let further = own.extra.iter().map(|(_port, fd)| fd.as_fd());
+    usual.into_iter().chain(further).collect()
 }

@@ -12,6 +12,7 @@ use std::process::{Child, Command, Stdio};
 
 use nix::errno::Errno;
 use nix::sys::prctl;
+use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
 pub use nix::unistd::Pid;
 use nix::unistd::{ForkResult, Gid, Uid, fork, setresgid, setresuid};
@@ -77,6 +78,12 @@ impl Unprivileged {
 
 /// Everything that a compromised child could use against its parent goes here, before exec.
 fn lower_rights(uid: Uid, gid: Gid) -> nix::Result<()> {
+    // So that it may lock all of its memory. Where root has not the right to permit it (some containers),
+    // the child finds its old limit and says so.
+    match setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY) {
+        Ok(()) | Err(Errno::EPERM) => {}
+        Err(error) => return Err(error),
+    }
     nix::unistd::setgroups(&[])?;
     setresgid(gid, gid, gid)?;
     setresuid(uid, uid, uid)?;

@@ -15,9 +15,9 @@ use nix::sys::socket::{
 
 use crate::error::{Context, SysError};
 
-/// Most descriptors that one message may carry: a launch passes stdio, workspace, token and
-/// connection; the kernel's own bound is 253 (`SCM_MAX_FD`).
-pub const FDS_MAX: usize = 16;
+/// Most descriptors that one message may carry: a prepared jail has six sockets and one for each of up to
+/// 64 further ports; the kernel's own bound is 253 (`SCM_MAX_FD`).
+pub const FDS_MAX: usize = 96;
 
 /// Socket buffer asked for, so that a message of [`MESSAGE_MAX`] always fits.
 const BUFFER_BYTES: usize = 1 << 20;

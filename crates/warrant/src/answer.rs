@@ -14,7 +14,8 @@ use crate::request::ProcessId;
 pub enum Answer {
     /// The jail stands, confined and confirmed; its command has not started.
     ///
-    /// Descriptors: the listeners in the order of [`LISTENERS`], then the gateway's listener.
+    /// Descriptors: the listeners in the order of [`LISTENERS`], then the gateway's listener, then those
+    /// of [`Prepared::ports`].
     Prepared(Box<Prepared>),
     /// The process runs. Descriptor: the terminal's master for `Stdio::Terminal`.
     Started(ProcessId),
@@ -22,6 +23,10 @@ pub enum Answer {
     Done,
     /// Counters as they are now.
     Counters(Counters),
+    /// These ports are open now. Descriptors: their listeners, in this order.
+    Opened(Vec<u16>),
+    /// The profiles and the configuration are those on disk.
+    Reloaded(Reloaded),
     /// It was not done, and nothing is left of it.
     Refused(Refusal),
 }
@@ -41,6 +46,8 @@ pub struct Prepared {
     pub address: Ipv4Addr,
     /// Host user id of the agent, the only one that may use the gateway's socket.
     pub agent_uid: u32,
+    /// The further TCP ports that were opened, in the order of their descriptors.
+    pub ports: Vec<u16>,
     /// Microseconds that the construction took.
     pub build_us: u64,
 }
@@ -62,6 +69,15 @@ pub struct Counters {
     pub cpu_us: u64,
     /// Processes ended for want of memory.
     pub oom_kills: u64,
+}
+
+/// A reload that the warden has done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// Generation of the profiles.
+    pub generation: u64,
+    /// Keys of the configuration that differ from those at the daemon's start and only count then.
+    pub restart: Vec<String>,
 }
 
 /// Why a request was not carried out.

@@ -9,13 +9,23 @@
 
 pub mod answer;
 pub mod channel;
+pub mod hop;
 pub mod notice;
+pub mod ports;
 pub mod request;
+pub mod secrets;
 
-pub use answer::{Answer, Counters, Prepared, Refusal};
+pub use answer::{Answer, Counters, Prepared, Refusal, Reloaded};
 pub use channel::{Channel, ChannelError};
-pub use notice::{Ended, Notice, OfficeConfig, ProfileText, Profiles, ProfilesError, Welcome};
-pub use request::{ArgumentError, Command, KillReason, Launch, ProcessId, Request, Stdio};
+pub use hop::HopEntry;
+pub use notice::{
+    Ended, Notice, OfficeConfig, ProfileText, Profiles, ProfilesError, Reload, Welcome,
+};
+pub use ports::{PORTS_MAX, PortsError, check_ports, is_further_port};
+pub use request::{
+    ArgumentError, Command, KillReason, Launch, ProcessId, Request, Stdio, TRUST_BYTES_MAX, Trust,
+};
+pub use secrets::{Secrets, SecretsError};
 
 use serde::{Deserialize, Serialize};
 

@@ -21,13 +21,17 @@ pub const PROFILES_BYTES_MAX: u64 = 256 << 20;
 pub enum Notice {
     /// First message to an office.
     ///
-    /// Descriptors: control listener (stream), attach listener (seqpacket), and a memory file with
-    /// [`Profiles`].
+    /// Descriptors: control listener (stream), attach listener (seqpacket), a memory file with
+    /// [`Profiles`], the metrics listener (stream), and a TCP listener for metrics where one is set.
     Welcome(Box<Welcome>),
-    /// The warden judges by other profiles from now on; this is their generation.
+    /// The warden judges by other profiles from now on.
     ///
     /// Descriptor: a memory file with [`Profiles`].
-    Profiles(u64),
+    Profiles(Box<Reload>),
+    /// The secrets of the configuration: right after `Welcome`, and right before each `Profiles`.
+    ///
+    /// Descriptors: a memory file with [`Secrets`](crate::Secrets), then those that it speaks of.
+    Secrets,
     /// A jail that outlived the previous office, after `Welcome`; descriptors as for `Prepared`,
     /// without the operator's connection, which died with that office.
     Adopt(SessionId, ProfileName, Box<Prepared>),
@@ -41,6 +45,17 @@ pub enum Notice {
     Ended(Box<Ended>),
     /// Stop accepting, let go, flush, exit.
     Drain,
+}
+
+/// What the warden judges by from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reload {
+    /// Generation of the profiles.
+    pub generation: u64,
+    /// User id of the operator who asked the office for it; none for a signal.
+    pub operator: Option<u32>,
+    /// What language models cost.
+    pub prices: llm::PriceTable,
 }
 
 /// The end of a jail.
@@ -77,8 +92,16 @@ pub struct OfficeConfig {
     pub audit_sync_always: bool,
     /// Size of an audit segment in bytes.
     pub audit_segment_bytes: u64,
+    /// Segments older than so many milliseconds are removed. `None`: however old.
+    pub audit_keep_ms: Option<u64>,
+    /// The oldest segments are removed while all are larger than so many bytes. `None`: however large.
+    pub audit_keep_bytes: Option<u64>,
+    /// What language models cost.
+    pub prices: llm::PriceTable,
     /// PEM file with certificate authorities that `network.http_fetch` trusts beside the host's.
     pub extra_ca: Option<String>,
+    /// Whether every operator may let a command learn what it needs, not root alone.
+    pub learn: bool,
     /// Group whose members may use the operator's sockets, beside root; for messages.
     pub operator_group: String,
 }
@@ -93,7 +116,7 @@ pub struct Profiles {
 /// One profile file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProfileText {
-    /// `jail`, `egress` or `seccomp`.
+    /// `jail`, `egress` or `seccomp`; `ceiling` for the configuration, where it sets one for egress.
     pub kind: String,
     /// Its name.
     pub name: ProfileName,

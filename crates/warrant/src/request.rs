@@ -12,6 +12,9 @@ pub const ARGUMENTS_MAX: usize = 4096;
 /// Most limit overrides of one launch; there are six keys.
 pub const OVERRIDES_MAX: usize = 16;
 
+/// Largest file of a jail's trust ([`Launch::trust`]).
+pub const TRUST_BYTES_MAX: usize = 2 << 20;
+
 /// A process of a jail that Sheriff started: 0 is the main command, others count up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ProcessId(pub u32);
@@ -27,7 +30,8 @@ pub enum Request {
     /// Build a jail and hold it, confined, before its command starts.
     ///
     /// Descriptors: token, operator's connection, then stdin, stdout, stderr for
-    /// [`Stdio::Inherit`], then the workspace when `workspace` is set.
+    /// [`Stdio::Inherit`], then the workspace when `workspace` is set, then the three files of the
+    /// jail's trust for [`Trust::Own`].
     /// Answer: [`crate::Answer::Prepared`].
     Launch(Box<Launch>),
     /// Start the held command: its start is on record now. Answer: `Started`.
@@ -45,6 +49,13 @@ pub enum Request {
     Freeze(SessionId),
     /// Let them go on. Answer: `Done`.
     Thaw(SessionId),
+    /// Open further TCP ports of a running jail ([`crate::check_ports`]); one that has them already is
+    /// not asked for again. All of a jail's ports together are at most [`crate::PORTS_MAX`], over its
+    /// whole life: none is closed before its end. Answer: [`crate::Answer::Opened`].
+    OpenPorts(SessionId, Vec<u16>),
+    /// Read the profiles and the configuration anew, as for `SIGHUP`, for the operator with this user id.
+    /// The notices `Secrets` and `Profiles` come before the answer. Answer: [`crate::Answer::Reloaded`].
+    Reload(u32),
     /// Read a jail's veth and cgroup counters. Answer: `Counters`.
     Counters(SessionId),
 }
@@ -69,6 +80,20 @@ pub struct Launch {
     pub timeout: Option<Span>,
     /// Have the system calls of the command counted, instead of reporting refused ones.
     pub record: bool,
+    /// TCP ports that its rules name beside the usual ones ([`crate::check_ports`]).
+    pub ports: Vec<u16>,
+    /// Which certificate authorities it trusts.
+    pub trust: Trust,
+}
+
+/// The certificate authorities that a jail trusts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Trust {
+    /// Those that it sees on the host.
+    Host,
+    /// Those of the host and one of its own. Three memory files of at most [`TRUST_BYTES_MAX`] come
+    /// along: its own certificate, the merged list, the same for Java. The warden passes them on unread.
+    Own,
 }
 
 /// A command line with its environment. Bytes, not text: the kernel's own rule.

@@ -10,6 +10,7 @@
 extern crate sheriff_jail as jail;
 
 mod support;
+mod trust;
 
 mod adversary;
 mod boundary;

@@ -98,6 +98,11 @@ impl Yard {
         self.folder.join("workspace")
     }
 
+    /// The folder that is at `/run/sheriff` in the jail.
+    pub(crate) fn gateway(&self) -> PathBuf {
+        self.folder.join("gateway")
+    }
+
     /// A jail for a shell script.
     pub(crate) fn spec(&self, script: &str, stdio: Stdio) -> Spec {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -134,6 +139,7 @@ impl Yard {
             },
             limits: limits(),
             token: sys::fds::memory_file(c"token", b"secret-token").unwrap(),
+            trust: None,
             command: shell(script, stdio),
         };
         Spec { site, furniture }

@@ -105,6 +105,10 @@ fn a_second_listener_is_refused_and_the_end_of_the_first_answers_for_it() {
 }
 
 /// A process that makes a call on its second thread, with every signal blocked, and lives on if it may.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the thread's owner is the process that is killed with it"
+)]
 fn thread_that_calls() -> i32 {
     crate::signals::block_all().unwrap();
     let thread = std::thread::spawn(|| wait_with(0));
