@@ -6,7 +6,7 @@
 //!
 //! Not for: anything of a jail; agents can't reach this socket.
 
-use model::{ExitRecord, ProfileName, SessionId, Span};
+use model::{ExitRecord, ProfileName, SecretName, SessionId, Span};
 use serde::{Deserialize, Serialize};
 
 use crate::{Problem, Report};
@@ -27,6 +27,10 @@ pub enum Hello {
 /// A jail and its command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "options of a command line, each by its name on the wire"
+)]
 pub struct Run {
     /// Profile; the daemon's default is `base`.
     pub profile: ProfileName,
@@ -40,6 +44,9 @@ pub struct Run {
     pub allow: Vec<String>,
     /// `HOST[:PORT]=ADDR:PORT` entries: allow the host and dial this address for it.
     pub connect: Vec<String>,
+    /// Secrets to have beyond the profile: their hosts are allowed with them.
+    #[serde(default)]
+    pub secrets: Vec<SecretName>,
     /// `key=value` limit overrides.
     pub limits: Vec<String>,
     /// Ends the jail after this time.
@@ -52,6 +59,10 @@ pub struct Run {
     /// always, and not reported.
     #[serde(default)]
     pub record: bool,
+    /// Let every request through that is not forbidden, and record it: dangerous, so it is for root
+    /// unless the configuration says otherwise. There are no secrets then.
+    #[serde(default)]
+    pub learn: bool,
 }
 
 /// A command for a living jail.

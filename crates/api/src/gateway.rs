@@ -52,10 +52,22 @@ pub struct Policy {
     pub allow: Vec<String>,
     /// Deny rules as text.
     pub deny: Vec<String>,
+    /// What the operator lets any session do at most; left out when there is no such bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ceiling: Option<Ceiling>,
     /// Byte budgets.
     pub budget: Budget,
     /// Generation of the policy.
     pub generation: u64,
+}
+
+/// Rules that a request must pass besides those of its session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ceiling {
+    /// What may leave at most; empty: whatever is not denied.
+    pub allow: Vec<String>,
+    /// What may not.
+    pub deny: Vec<String>,
 }
 
 /// Byte budgets of a session and what is used of them.

@@ -12,6 +12,7 @@ pub mod gateway;
 pub mod problem;
 pub mod recording;
 pub mod report;
+pub mod usage;
 
 mod byte_strings;
 

@@ -5,16 +5,17 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use api::attach::Run;
 use audit::{Event, Kind, Principal};
 use model::{ProfileName, SessionId};
 use serde_json::json;
 use warrant::{KillReason, Prepared};
 
+use crate::granted::{self, SecretError};
 use crate::launch::LaunchError;
 use crate::policies::PolicyError;
 use crate::registry::RegistryError;
-use crate::saved::{Saved, SavedError};
+use crate::renewal::as_run;
+use crate::saved::SavedError;
 use crate::state::TransitionError;
 use crate::warden::Sockets;
 use crate::{Office, Session};
@@ -45,6 +46,9 @@ pub enum AdoptionError {
     /// Its rules are none any more.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// Its secrets bring rules that are none any more.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// It can't be entered.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -71,7 +75,7 @@ impl Office {
 
     fn adopt(self: &Arc<Self>, jail: Handover, fds: Vec<OwnedFd>) -> Result<(), AdoptionError> {
         let (id, profile, prepared) = jail;
-        let sockets = Sockets::from_fds(fds).ok_or(AdoptionError::Descriptors)?;
+        let sockets = Sockets::from_fds(fds, &prepared.ports).ok_or(AdoptionError::Descriptors)?;
         let saved = self.parts.saved.read(&id)?.ok_or(AdoptionError::Unknown)?;
         if saved.facts.profile != profile {
             return Err(AdoptionError::Profile {
@@ -79,8 +83,16 @@ impl Office {
                 file: saved.facts.profile,
             });
         }
-        let resolved = self.parts.policies.resolve(&as_run(&saved))?;
-        let rules = resolved.rules(id, &saved.carried);
+        let mut run = as_run(&saved.facts);
+        // One that is gone meanwhile takes its own hosts with it and not the whole session.
+        run.secrets
+            .retain(|name| granted::find(&self.parts.vault, name).is_ok());
+        let brought = granted::rules_again(&saved.facts, &run, &self.parts.vault)?;
+        let resolved = self.parts.policies.resolve_with(&run, brought)?;
+        let known = &saved.facts.placeholders;
+        let wallet = granted::wallet_again(resolved.policy(), &self.parts.vault, known);
+        let authority = self.parts.saved.read_authority(&id)?.map(Arc::new);
+        let rules = resolved.rules(id, &saved.carried, (authority, wallet));
         let servers = self.parts.group.child("session");
         let (running, paused) = (saved.running_now(), saved.paused);
         let rules = (rules, saved.carried);
@@ -105,21 +117,5 @@ impl Office {
         let data = json!({ "what": "adoption failed", "reason": error.to_string() });
         let event = Event::new(Kind::Alert, Principal::Sheriff).session(id.clone());
         self.parts.recorder.note(event.data(data)).await;
-    }
-}
-
-/// The part of the original request that the rules come from.
-fn as_run(saved: &Saved) -> Run {
-    Run {
-        profile: saved.facts.profile.clone(),
-        argv: Vec::new(),
-        env: Vec::new(),
-        allow: saved.facts.allow.clone(),
-        connect: saved.facts.connect.clone(),
-        limits: Vec::new(),
-        timeout: None,
-        workspace: false,
-        terminal: None,
-        record: false,
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use api::Report;
 use audit::{Event, Kind, Principal};
+use model::SessionId;
 use serde_json::{Value, json};
 use warrant::Ended;
 
@@ -75,16 +76,18 @@ impl Office {
         if let Err(error) = session.take(Transition::End) {
             tracing::warn!(session = %session.id(), %error, "ended twice");
         }
-        if let Err(error) = self.parts.saved.remove(session.id()) {
-            tracing::error!(session = %session.id(), %error, "state not removed");
-        }
+        self.remove_saved(session.id());
         self.registry.remove(session.id());
     }
 
     async fn account_for_orphan(&self, ended: &Ended) {
         let saved = match self.parts.saved.read(&ended.session) {
             Ok(Some(saved)) => saved,
-            Ok(None) => return tracing::debug!(session = %ended.session, "an unknown jail ended"),
+            Ok(None) => {
+                tracing::debug!(session = %ended.session, "an unknown jail ended");
+                // An office that died while it wrote may have left the authority's key.
+                return self.remove_saved(&ended.session);
+            }
             Err(error) => return tracing::error!(%error, "an ended session is lost"),
         };
         let data = json!({
@@ -98,8 +101,12 @@ impl Office {
         let event = event.session(ended.session.clone());
         let data = audit::canonical::tame(data);
         self.parts.recorder.note(event.data(data)).await;
-        if let Err(error) = self.parts.saved.remove(&ended.session) {
-            tracing::error!(%error, "state not removed");
+        self.remove_saved(&ended.session);
+    }
+
+    fn remove_saved(&self, session: &SessionId) {
+        if let Err(error) = self.parts.saved.remove(session) {
+            tracing::error!(%session, %error, "state not removed");
         }
     }
 }
@@ -126,5 +133,7 @@ fn totals(usage: &model::Usage) -> Value {
         "bytes_up": usage.bytes_up,
         "bytes_down": usage.bytes_down,
         "hosts": usage.by_host.len(),
+        "by_secret": usage.by_secret,
+        "llm": usage.llm,
     })
 }

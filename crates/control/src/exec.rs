@@ -15,7 +15,7 @@ use warrant::{ArgumentError, Command, ProcessId, Refusal};
 use crate::session::PROCESSES_MAX;
 use crate::state::State;
 use crate::warden::{Started, WardenError, stream_count};
-use crate::{Office, Session, command, environment};
+use crate::{Office, Session, command, environment, granted};
 
 /// A request with what came along with it.
 #[derive(Debug)]
@@ -103,7 +103,13 @@ impl Office {
             operator_uid: uid,
         } = request;
         let (session, place) = self.place_for(&exec.session, uid)?;
-        let command = checked(&exec, fds.len())?;
+        let own_trust = session.rules().authority.is_some();
+        let command = checked(&exec, fds.len(), own_trust)?;
+        let command = Command {
+            env: granted::add_to(command.env, &session.rules().wallet),
+            ..command
+        };
+        command.validate()?;
         let event = |kind| Event::new(kind, Principal::Operator { uid });
         let data = json!({ "argv": command::listed(&exec.argv), "arguments": exec.argv.len() });
         let start = event(Kind::ExecStarted).session(exec.session).data(data);
@@ -221,7 +227,7 @@ pub(crate) const fn is_programs_fault(reason: ExitReason) -> bool {
     matches!(reason, ExitReason::NotFound | ExitReason::NotExecutable)
 }
 
-fn checked(exec: &Exec, fds: usize) -> Result<Command, ExecError> {
+fn checked(exec: &Exec, fds: usize, own_trust: bool) -> Result<Command, ExecError> {
     let stdio = command::stdio(exec.terminal);
     let wanted = stream_count(stdio);
     if fds != wanted {
@@ -234,7 +240,7 @@ fn checked(exec: &Exec, fds: usize) -> Result<Command, ExecError> {
     };
     command.validate()?;
     let command = Command {
-        env: environment::complete(command.env, &exec.session),
+        env: environment::complete(command.env, &exec.session, own_trust),
         ..command
     };
     command.validate()?;

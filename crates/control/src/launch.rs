@@ -11,14 +11,19 @@ use api::attach::Run;
 use audit::{Event, Kind, LogError, Principal, Receipt};
 use model::SessionId;
 use serde_json::json;
-use warrant::{ArgumentError, Command, KillReason, Launch, Prepared, ProcessId};
+use vault::Wallet;
+use warrant::{ArgumentError, Command, KillReason, Launch, PortsError, Prepared, ProcessId};
 
 use crate::exec::is_programs_fault;
+use crate::granted::{self, SecretError};
+use crate::learning::{self, LearningError};
 use crate::policies::{PolicyError, Resolved};
+use crate::ports::further_ports;
 use crate::registry::RegistryError;
 use crate::saved::{Saved, SavedError};
 use crate::session::{Carried, Facts};
 use crate::token::{RandomError, Token};
+use crate::trust::{Trust, TrustError};
 use crate::warden::{Held, Sockets, Started, WardenError, stream_count};
 use crate::{Office, Session, command, environment};
 
@@ -67,6 +72,15 @@ pub enum LaunchError {
         /// How many there were.
         got: usize,
     },
+    /// It may not learn.
+    #[error(transparent)]
+    Learning(#[from] LearningError),
+    /// It names a secret that it can't have.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The rules name ports that can't be opened.
+    #[error(transparent)]
+    Ports(#[from] PortsError),
     /// No room.
     #[error(transparent)]
     Registry(#[from] RegistryError),
@@ -76,6 +90,9 @@ pub enum LaunchError {
     /// The token's file could not be made.
     #[error("token: {0}")]
     Token(#[source] sys::SysError),
+    /// The certificate authority that the rules need could not be made.
+    #[error("certificate authority: {0}")]
+    Trust(#[from] TrustError),
     /// The warden refused or failed.
     #[error(transparent)]
     Warden(#[from] WardenError),
@@ -100,6 +117,9 @@ pub enum LaunchError {
 struct Order {
     session: SessionId,
     resolved: Resolved,
+    wallet: Arc<Wallet>,
+    ports: Vec<u16>,
+    trust: Option<Trust>,
     command: Command,
     run: Run,
     operator_uid: u32,
@@ -139,6 +159,9 @@ impl Office {
         let session = self.enter(&order, &token, asked)?;
         let mut sent = vec![token.file().map_err(LaunchError::Token)?, connection];
         sent.extend(fds);
+        if let Some(trust) = &order.trust {
+            sent.extend(trust.files()?);
+        }
         let started = self.build_and_start(&session, order, sent).await;
         drop(turn);
         match started {
@@ -160,8 +183,13 @@ impl Office {
         if fds != wanted {
             return Err(LaunchError::Descriptors { wanted, got: fds });
         }
-        let resolved = self.parts.policies.resolve(&run)?;
+        learning::check(&run, operator_uid, self.parts.learn)?;
+        let brought = granted::rules(&run, &self.parts.vault)?;
+        let resolved = self.parts.policies.resolve_with(&run, brought)?;
+        let wallet = granted::wallet(resolved.policy(), &self.parts.vault)?;
+        let ports = further_ports(resolved.policy())?;
         let session = SessionId::from_random(crate::random()?);
+        let trust = Trust::new(&session, resolved.policy(), &self.parts.roots)?;
         let command = Command {
             argv: run.argv.clone(),
             env: run.env.clone(),
@@ -169,13 +197,20 @@ impl Office {
         };
         command.validate()?;
         let command = Command {
-            env: environment::complete(command.env, &session),
+            env: environment::complete(
+                granted::add_to(command.env, &wallet),
+                &session,
+                trust.is_some(),
+            ),
             ..command
         };
         command.validate()?;
         Ok(Order {
             session,
             resolved,
+            wallet,
+            ports,
+            trust,
             command,
             run,
             operator_uid,
@@ -211,9 +246,19 @@ impl Office {
             token: token.hash(),
             allow: order.run.allow.clone(),
             connect: order.run.connect.clone(),
+            secrets: order.run.secrets.clone(),
+            secret_hosts: granted::hosts(&order.run.secrets, &order.wallet),
+            learn: order.run.learn,
+            placeholders: granted::placeholders(&order.wallet),
         };
         let carried = Carried::default();
-        let rules = order.resolved.rules(order.session.clone(), &carried);
+        let trust = order.trust.as_ref();
+        let authority = trust.map(|trust| Arc::clone(&trust.authority));
+        let rules = order.resolved.rules(
+            order.session.clone(),
+            &carried,
+            (authority, Arc::clone(&order.wallet)),
+        );
         let servers = self.parts.group.child("session");
         let session = Session::new(facts, (rules, carried), asked.time, servers);
         let session = Arc::new(session);
@@ -237,11 +282,21 @@ impl Office {
             limits: order.run.limits,
             timeout: order.run.timeout,
             record: order.run.record,
+            ports: order.ports,
+            trust: match order.trust {
+                Some(_) => warrant::Trust::Own,
+                None => warrant::Trust::Host,
+            },
         };
         let Held { prepared, sockets } = self.parts.warden.launch(launch, fds).await?;
         let data = started_data((&order.run.argv, order.run.record), session, &prepared);
         self.serve(session, prepared, sockets)?;
         let receipt = self.parts.recorder.append(event.data(data)).await?;
+        if let Some(trust) = order.trust {
+            self.parts
+                .saved
+                .write_authority(session.id(), &trust.authority)?;
+        }
         self.parts.saved.write(&Saved::of(session))?;
         self.start(session, receipt).await
     }
@@ -332,9 +387,11 @@ fn started_data(
         "layers": prepared.layers,
         "limits": prepared.limits,
         "address": prepared.address,
+        "ports": prepared.ports,
         "agent_uid": prepared.agent_uid,
         "build_us": prepared.build_us,
         "policy_generation": session.rules().generation,
         "recording": recording,
+        "learning": facts.learn,
     }))
 }

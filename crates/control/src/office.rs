@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use egress::Proxy;
 use tasks::Group;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
+use vault::Vault;
 use warrant::Notice;
 
 use crate::registry::Registry;
+use crate::reload::Settled;
 use crate::saved::{Saved, SavedFolder};
 use crate::warden::{Notices, Warden};
 use crate::{Policies, Recorder, Session};
@@ -47,12 +49,18 @@ pub struct Parts {
     pub proxy: Arc<Proxy>,
     /// The profiles.
     pub policies: Policies,
+    /// The certificate authorities that the host trusts, as jails are told of them.
+    pub roots: authority::Roots,
+    /// The secrets.
+    pub vault: Vault,
     /// Files of living sessions.
     pub saved: SavedFolder,
     /// The gateway.
     pub door: Box<dyn Door>,
     /// Owner of all tasks made here.
     pub group: Group,
+    /// Whether every operator may let a command learn, not root alone.
+    pub learn: bool,
     /// How many offices came before this one.
     pub restarts: u32,
 }
@@ -62,6 +70,8 @@ pub struct Office {
     pub(crate) parts: Parts,
     pub(crate) registry: Registry,
     pub(crate) launches: Semaphore,
+    /// What became of the warden's last reload.
+    pub(crate) reloads: watch::Sender<Option<Settled>>,
 }
 
 /// Why the office has nothing more to do.
@@ -81,6 +91,7 @@ impl Office {
             parts,
             registry: Registry::default(),
             launches: Semaphore::new(LAUNCHES_MAX),
+            reloads: watch::Sender::new(None),
         });
         let saver = Arc::clone(&office);
         let stop = office.parts.group.stop();
@@ -123,6 +134,19 @@ impl Office {
     #[must_use]
     pub const fn restarts(&self) -> u32 {
         self.parts.restarts
+    }
+
+    /// The kernel's account of a living session: its closed connections, and its veth's frames as far as
+    /// the warden answers.
+    pub async fn kernel(&self, session: &Session) -> model::KernelUsage {
+        let sockets = session.kernel();
+        match self.parts.warden.counters(session.id().clone()).await {
+            Ok(frames) => crate::report::kernel(sockets, &frames),
+            Err(error) => {
+                tracing::warn!(session = %session.id(), %error, "no counters of the veth");
+                sockets
+            }
+        }
     }
 
     /// Acts on the warden's notices until it asks for the end or is gone.
@@ -175,7 +199,8 @@ impl Office {
             Notice::Adopt(session, profile, prepared) => {
                 self.adopt_or_end((session, profile, *prepared), fds);
             }
-            Notice::Profiles(generation) => self.reload_or_stay(generation, fds).await,
+            Notice::Profiles(reload) => self.reload_or_stay(*reload, fds).await,
+            Notice::Secrets => self.take_secrets(fds),
             Notice::Welcome(_) => tracing::warn!("a second welcome"),
             Notice::Drain => return Some(Outcome::Drain),
         }
@@ -195,7 +220,8 @@ impl Office {
             {
                 let usage = session.usage();
                 let denied = session.syscall_denials().count();
-                let mark = (usage.requests, usage.bytes_up, usage.bytes_down, denied);
+                let bytes = (usage.bytes_up, usage.bytes_down);
+                let mark = (usage.requests, bytes, usage.llm.answers, denied);
                 if written.insert(session.id().clone(), mark) != Some(mark) {
                     self.save(session);
                 }

@@ -3,14 +3,23 @@
 //! Not for: limits and file systems, which the warden applies; limits are only read here so that a
 //! slip is answered before anything is built.
 
+mod error;
+
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use api::attach::Run;
-use model::{ByteSize, ProfileName, SessionId, Usage};
+use authority::Authority;
+use model::{ByteSize, Money, ProfileName, SessionId, Usage};
 use policy::profile::{LookupError, Source};
-use policy::{Budget, EgressPolicy, ProfileError, ProfileKind, ResolvedProfile, Rule, RuleError};
+use policy::{
+    Budget, EgressCeiling, EgressPolicy, EgressRules, ProfileError, ProfileKind, ResolvedProfile,
+    Rule,
+};
+use vault::Wallet;
 use warrant::notice::{ProfileText, Profiles};
+
+pub use self::error::PolicyError;
 
 use crate::session::{Carried, Rules};
 use crate::syscalls::SyscallRules;
@@ -24,11 +33,8 @@ const SECCOMP: &str = "seccomp";
 
 /// The profiles in force for whatever starts from now on.
 ///
-/// A reload replaces them whole, under a new generation. A session keeps the rules that it started
-/// with for as long as its office lives; the generation in each of its events says which. After the
-/// death of an office the next one derives the rules of living sessions from the profiles that it is
-/// welcomed with, so from the newest. To judge open sessions anew at a reload, as
-/// [`egress::Session::replace_policy`] allows, is the next step.
+/// A reload replaces them whole, under a new generation, and living sessions are governed by them from
+/// then on (`renewal`); the generation in each of their events says which.
 #[derive(Debug)]
 pub struct Policies {
     current: RwLock<Arc<Set>>,
@@ -42,6 +48,8 @@ pub(crate) struct Set {
     read: Mutex<BTreeMap<ProfileName, ResolvedProfile>>,
     /// Those of them that a refused call was looked up in.
     seccomp: Mutex<BTreeMap<ProfileName, Arc<seccomp::Profile>>>,
+    /// Read when the first session asks.
+    ceiling: OnceLock<Result<EgressCeiling, ProfileError>>,
     generation: u64,
 }
 
@@ -54,45 +62,6 @@ pub struct Resolved {
     syscalls: SyscallRules,
 }
 
-/// A profile, rule or limit that is none.
-#[derive(Debug, thiserror::Error)]
-pub enum PolicyError {
-    /// No profile of that name.
-    #[error("no profile {name}; there are {known}")]
-    Unknown {
-        /// The name.
-        name: ProfileName,
-        /// The names that there are.
-        known: String,
-    },
-    /// The profile is not one that can be used.
-    #[error(transparent)]
-    Profile(#[from] ProfileError),
-    /// Too many rules.
-    #[error("{given} rules on the command line; at most {RULES_MAX} are allowed")]
-    TooMany {
-        /// How many.
-        given: usize,
-    },
-    /// A rule of the command line.
-    #[error("{option} {given:?}: {source}")]
-    Rule {
-        /// The option.
-        option: &'static str,
-        /// Its value, cut.
-        given: String,
-        /// What is wrong with it.
-        #[source]
-        source: RuleError,
-    },
-    /// Rules that contradict each other.
-    #[error(transparent)]
-    Rules(#[from] policy::PolicyError),
-    /// A limit of the command line.
-    #[error("--limit: {0}")]
-    Limit(#[from] policy::limits::LimitError),
-}
-
 impl Policies {
     /// Profiles under their generation.
     #[must_use]
@@ -103,6 +72,7 @@ impl Policies {
                 texts,
                 read: Mutex::default(),
                 seccomp: Mutex::default(),
+                ceiling: OnceLock::new(),
                 generation,
             })),
         }
@@ -115,7 +85,7 @@ impl Policies {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = next;
     }
 
-    /// Resolves each profile that a session can be started with.
+    /// Resolves each profile that a session can be started with, under the ceiling.
     ///
     /// # Errors
     /// [`PolicyError`] of the first one that can't be used.
@@ -123,7 +93,7 @@ impl Policies {
         let current = self.current();
         current.names().try_for_each(|name| {
             let profile = current.profile(name)?;
-            EgressPolicy::new(current.generation, profile.egress)?;
+            current.policy(profile.egress)?;
             Ok(())
         })
     }
@@ -145,11 +115,20 @@ impl Policies {
     /// # Errors
     /// [`PolicyError`], the first thing that is wrong.
     pub fn resolve(&self, run: &Run) -> Result<Resolved, PolicyError> {
-        self.current().resolve(run)
+        self.resolve_with(run, Vec::new())
+    }
+
+    /// The same with the rules that the run's secrets bring.
+    pub(crate) fn resolve_with(
+        &self,
+        run: &Run,
+        secrets: Vec<Rule>,
+    ) -> Result<Resolved, PolicyError> {
+        self.current().resolve(run, secrets)
     }
 
     /// The profiles of one moment: one answer never mixes two generations.
-    fn current(&self) -> Arc<Set> {
+    pub(crate) fn current(&self) -> Arc<Set> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -160,25 +139,44 @@ impl Set {
         jails.map(|text| &text.name)
     }
 
-    fn resolve(self: &Arc<Self>, run: &Run) -> Result<Resolved, PolicyError> {
+    fn resolve(self: &Arc<Self>, run: &Run, secrets: Vec<Rule>) -> Result<Resolved, PolicyError> {
         let profile = self.profile(&run.profile)?;
         let mut limits = profile.limits.clone();
         for limit in &run.limits {
             policy::limits::apply_override(&mut limits, limit)?;
         }
         let mut rules = profile.egress;
-        for rule in command_line(run)? {
+        for rule in command_line(run)?.into_iter().chain(secrets) {
             rules.push(rule);
         }
+        let policy = self.policy(rules)?;
         Ok(Resolved {
-            policy: Arc::new(EgressPolicy::new(self.generation, rules)?),
-            budget: profile.budget,
+            policy: Arc::new(if run.learn { policy.learning() } else { policy }),
+            budget: self.ceiling()?.over_budget(profile.budget),
             generation: self.generation,
             syscalls: SyscallRules {
                 set: Arc::clone(self),
                 profile: profile.seccomp,
             },
         })
+    }
+
+    /// Rules as a policy of this generation, under the operator's ceiling.
+    fn policy(&self, rules: EgressRules) -> Result<EgressPolicy, PolicyError> {
+        let policy = EgressPolicy::new(self.generation, rules)?;
+        Ok(self.ceiling()?.over(policy)?)
+    }
+
+    /// What bounds every session; nothing, if the configuration sets no ceiling.
+    fn ceiling(&self) -> Result<&EgressCeiling, PolicyError> {
+        let read = self.ceiling.get_or_init(|| {
+            let mut texts = self.texts.iter();
+            match texts.find(|text| text.kind == policy::ceiling::LABEL) {
+                Some(text) => EgressCeiling::read(&source_of(text)),
+                None => Ok(EgressCeiling::default()),
+            }
+        });
+        read.as_ref().map_err(|error| error.clone().into())
     }
 
     fn profile(&self, name: &ProfileName) -> Result<ResolvedProfile, PolicyError> {
@@ -234,14 +232,33 @@ impl Set {
         texts
     }
 
+    /// Their generation.
+    pub(crate) const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The text that a rule stands in, by the source that its origin names.
+    pub(crate) fn text_of_rule(&self, source: &str) -> Option<&ProfileText> {
+        let (kind, name) = match source.split_once('/') {
+            Some((kind, name)) => (kind, name),
+            None if source == policy::ceiling::LABEL => (source, policy::ceiling::NAME),
+            None => (JAIL, source),
+        };
+        let mut texts = self.texts.iter();
+        texts.find(|text| text.kind == kind && text.name.as_str() == name)
+    }
+
     fn source(&self, kind: ProfileKind, name: &ProfileName) -> Result<Source, LookupError> {
         let mut texts = self.texts.iter();
         let found = texts.find(|text| text.kind == kind_name(kind) && text.name == *name);
-        let found = found.ok_or(LookupError::NotFound)?;
-        Ok(Source {
-            file: found.source.clone(),
-            text: found.text.clone(),
-        })
+        found.map(source_of).ok_or(LookupError::NotFound)
+    }
+}
+
+fn source_of(text: &ProfileText) -> Source {
+    Source {
+        file: text.source.clone(),
+        text: text.text.clone(),
     }
 }
 
@@ -254,46 +271,44 @@ const fn kind_name(kind: ProfileKind) -> &'static str {
 }
 
 impl Resolved {
+    /// What may leave.
+    pub(crate) const fn policy(&self) -> &Arc<EgressPolicy> {
+        &self.policy
+    }
+
+    /// The whole budget of a session.
+    pub(crate) const fn budget(&self) -> Budget {
+        self.budget
+    }
+
+    /// Generation of the profiles.
+    pub(crate) const fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// The rules of a session; its traffic may use what earlier offices left of the budget.
     #[must_use]
-    pub fn rules(&self, session: SessionId, carried: &Carried) -> Rules {
+    pub fn rules(
+        &self,
+        session: SessionId,
+        carried: &Carried,
+        (authority, wallet): (Option<Arc<Authority>>, Arc<Wallet>),
+    ) -> Rules {
         let spec = egress::SessionSpec {
             id: session,
             policy: Arc::clone(&self.policy),
             budget: rest(self.budget, &carried.usage),
             generation: self.generation,
+            authority: authority.clone(),
+            wallet: Arc::clone(&wallet),
         };
         Rules {
             egress: egress::Session::new(spec),
             budget: self.budget,
             generation: self.generation,
+            authority,
+            wallet,
             syscalls: self.syscalls.clone(),
-        }
-    }
-}
-
-impl PolicyError {
-    /// Stable code.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::Unknown { .. } => "unknown_profile",
-            Self::Profile(_) => "bad_profile",
-            Self::TooMany { .. } | Self::Rule { .. } | Self::Rules(_) => "bad_rule",
-            Self::Limit(_) => "bad_limit",
-        }
-    }
-
-    /// What the operator can do about it, where the message does not say so itself.
-    #[must_use]
-    pub fn remedy(&self) -> String {
-        match self {
-            Self::TooMany { .. } => "put the rules into a profile".to_owned(),
-            Self::Unknown { .. }
-            | Self::Profile(_)
-            | Self::Rule { .. }
-            | Self::Rules(_)
-            | Self::Limit(_) => String::new(),
         }
     }
 }
@@ -314,7 +329,11 @@ fn command_line(run: &Run) -> Result<Vec<Rule>, PolicyError> {
     let allow = run.allow.iter().zip(0..);
     let allow = allow
         .map(|(text, index)| Rule::from_cli_allow(text, index).map_err(failed("--allow", text)));
-    let connect = run.connect.iter().zip(0..);
+    // One row of numbers for both options, so that a record names one rule.
+    let connect = run
+        .connect
+        .iter()
+        .zip(u32::try_from(run.allow.len()).unwrap_or(u32::MAX)..);
     let connect = connect.map(|(text, index)| {
         Rule::from_cli_connect(text, index).map_err(failed("--connect", text))
     });
@@ -322,13 +341,26 @@ fn command_line(run: &Run) -> Result<Vec<Rule>, PolicyError> {
 }
 
 /// What is left of a budget.
-fn rest(budget: Budget, used: &Usage) -> Budget {
+pub(crate) fn rest(budget: Budget, used: &Usage) -> Budget {
     let left = |limit: Option<ByteSize>, used: u64| {
         limit.map(|limit| ByteSize(limit.0.saturating_sub(used)))
+    };
+    let count = |limit: Option<u64>, used: u64| limit.map(|limit| limit.saturating_sub(used));
+    let llm = &used.llm;
+    // What a model without a price cost can't be known, so nothing is left of a limit on cost.
+    let spent = match llm.unpriced {
+        0 => llm.cost,
+        _ => Money::from_micros(u64::MAX),
     };
     Budget {
         egress_up: left(budget.egress_up, used.bytes_up),
         egress_down: left(budget.egress_down, used.bytes_down),
-        ..budget
+        requests: count(budget.requests, used.allowed),
+        llm_tokens: count(budget.llm_tokens, llm.tokens()),
+        llm_cost: budget.llm_cost.map(|limit| limit.saturating_sub(spent)),
+        on_exceeded: budget.on_exceeded,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,7 +36,7 @@ pub(crate) fn of(session: &Session, ended: &Ended, duration_ms: u64) -> Option<R
         cpu_us: ended.counters.cpu_us,
         syscalls_denied: session.syscall_denials().count(),
         denials: denials.iter().take(DENIALS_MAX).map(denial).collect(),
-        policy_generation: session.rules().generation,
+        policy_generation: session.generation(),
         recorded: ended
             .recorded
             .as_ref()

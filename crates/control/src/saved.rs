@@ -1,6 +1,10 @@
 //! A small file per living session, so that an office started anew goes on with its counters.
 //!
-//! Not for: secrets (only the token's hash is here), nor for history (`audit`).
+//! Of secrets only the key of a session's certificate authority is here, in a file of its own.
+//!
+//! Not for: other secrets (of the token there is a hash), nor for history (`audit`).
+
+mod authority;
 
 use std::fs;
 use std::io::{self, Write};
@@ -198,24 +202,26 @@ impl SavedFolder {
         Ok(Some(saved))
     }
 
-    /// Removes a session's file, if there is one.
+    /// Removes a session's files, where there are any, its authority's key first.
     ///
     /// # Errors
     /// The system's, with the path.
     pub fn remove(&self, session: &SessionId) -> Result<(), SavedError> {
         let _turn = self.turn();
-        let path = self.file(session);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(failed("unlink", &path)(error))
-            }
-            _ => Ok(()),
-        }
+        let files = [self.authority_file(session), self.file(session)];
+        files.iter().try_for_each(|path| remove_file(path))
     }
 
     /// Ids are hexadecimal by type, so they name a file in this folder and nowhere else.
     fn file(&self, session: &SessionId) -> PathBuf {
         self.path.join(format!("{session}.json"))
+    }
+}
+
+fn remove_file(path: &Path) -> Result<(), SavedError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("unlink", path)(error)),
+        _ => Ok(()),
     }
 }
 

@@ -2,18 +2,23 @@
 //!
 //! Not for: making one (`launch`, `adoption`) or ending one (`ending`).
 
+mod present;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use api::Report;
-use model::{ExitRecord, KernelUsage, ProfileName, SessionId, Usage};
+use authority::Authority;
+use model::{ExitRecord, KernelUsage, ProfileName, SecretName, SessionId, Usage};
 use policy::Budget;
 use serde::{Deserialize, Serialize};
 use tasks::Group;
 use tokio::sync::{Semaphore, watch};
+use vault::Wallet;
 use warrant::{Ended, Prepared, ProcessId};
 
+use self::present::Present;
 use crate::denials::SyscallDenials;
 use crate::report;
 use crate::state::{State, Transition, TransitionError};
@@ -45,6 +50,19 @@ pub struct Facts {
     pub allow: Vec<String>,
     /// `HOST[:PORT]=ADDR:PORT` rules beyond the profile.
     pub connect: Vec<String>,
+    /// Secrets beyond the profile's.
+    #[serde(default)]
+    pub secrets: Vec<SecretName>,
+    /// Where each of these was for when the session started: a secret that is defined anew, perhaps by
+    /// somebody else, opens no further host to it.
+    #[serde(default)]
+    pub secret_hosts: BTreeMap<SecretName, Vec<String>>,
+    /// Whether every request is let through that is not forbidden.
+    #[serde(default)]
+    pub learn: bool,
+    /// What stands for each of its secrets in the jail; worth nothing outside it.
+    #[serde(default)]
+    pub placeholders: BTreeMap<SecretName, String>,
 }
 
 /// A session that the office answers for.
@@ -52,6 +70,7 @@ pub struct Facts {
 pub struct Session {
     facts: Facts,
     rules: Rules,
+    present: Mutex<Present>,
     carried: Carried,
     denials: SyscallDenials,
     prepared: OnceLock<Prepared>,
@@ -65,15 +84,20 @@ pub struct Session {
     servers: Group,
 }
 
-/// What governs a session's traffic and system calls.
+/// What a session started with under this office. A reload changes its traffic's policy, budget and
+/// secrets ([`Session::budget`], [`Session::generation`]); its system calls and its authority stay.
 #[derive(Debug, Clone)]
 pub struct Rules {
     /// Its traffic under this office.
     pub egress: Arc<egress::Session>,
-    /// Its whole budget. The traffic's own is what earlier offices left of it.
+    /// Its whole budget then. The traffic's own is what earlier offices left of it.
     pub budget: Budget,
-    /// Generation of the profiles that its policy was made from.
+    /// Generation of the profiles that its policy was made from then.
     pub generation: u64,
+    /// The certificate authority that its jail trusts, if its rules need one.
+    pub authority: Option<Arc<Authority>>,
+    /// Its secrets.
+    pub wallet: Arc<Wallet>,
     /// Its seccomp profile, to explain refused calls by.
     pub syscalls: SyscallRules,
 }
@@ -120,6 +144,7 @@ impl Session {
         };
         Self {
             facts,
+            present: Mutex::new(Present::of(&rules)),
             rules,
             denials: SyscallDenials::new(carried.syscalls_denied),
             carried,
@@ -152,7 +177,7 @@ impl Session {
         &self.rules.egress
     }
 
-    /// What governs it.
+    /// What governed it at its start.
     #[must_use]
     pub const fn rules(&self) -> &Rules {
         &self.rules
@@ -211,6 +236,7 @@ impl Session {
 
     /// The jail was built. A second call changes nothing.
     pub(crate) fn set_prepared(&self, prepared: Prepared) {
+        self.note_ports(&prepared.ports);
         if self.prepared.set(prepared).is_err() {
             tracing::warn!(session = %self.id(), "a jail was confirmed twice");
         }
@@ -311,6 +337,13 @@ fn sum(before: Usage, now: Usage) -> Usage {
     for (host, usage) in now.by_host {
         report::add(by_host.entry(host).or_default(), usage);
     }
+    let mut by_secret = before.by_secret;
+    for (name, usage) in now.by_secret {
+        let total = by_secret.entry(name).or_default();
+        total.requests = total.requests.saturating_add(usage.requests);
+        total.bytes_up = total.bytes_up.saturating_add(usage.bytes_up);
+        total.bytes_down = total.bytes_down.saturating_add(usage.bytes_down);
+    }
     Usage {
         requests: before.requests.saturating_add(now.requests),
         allowed: before.allowed.saturating_add(now.allowed),
@@ -318,6 +351,8 @@ fn sum(before: Usage, now: Usage) -> Usage {
         bytes_up: before.bytes_up.saturating_add(now.bytes_up),
         bytes_down: before.bytes_down.saturating_add(now.bytes_down),
         by_host,
+        by_secret,
+        llm: before.llm.and(&now.llm),
     }
 }
 

@@ -9,12 +9,14 @@ mod base64;
 mod body;
 pub mod json;
 mod lines;
+pub mod metrics;
 pub mod operator;
 pub mod respond;
 mod rules;
 pub mod server;
 
 pub use agent::AgentDoor;
+pub use metrics::Metrics;
 pub use operator::OperatorParts;
 
 #[cfg(test)]

@@ -5,14 +5,16 @@
 
 mod explain;
 mod log;
+mod secrets;
+mod usage;
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use api::control::{Health, SessionDetail, SessionLine, SessionList};
+use api::control::{Health, ReloadTrouble, Reloaded, SessionDetail, SessionLine, SessionList};
 use axum::extract::{Extension, Path, State};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use control::{Killer, Office, Session};
 use http::StatusCode;
@@ -64,8 +66,17 @@ fn router(parts: OperatorParts) -> Router {
         .route("/v1/sessions/{id}/{action}", post(act))
         .route("/v1/audit", get(log::entries))
         .route("/v1/egress/events", get(log::events))
+        .route("/v1/egress/live", get(usage::now))
+        .route("/v1/egress/usage", get(usage::usage))
         .route("/v1/egress/why/{id}", get(log::why))
         .route("/v1/profiles", get(profiles))
+        .route("/v1/reload", post(reload))
+        .route("/v1/secrets", get(secrets::list))
+        .route(
+            "/v1/secrets/{name}",
+            put(secrets::set).delete(secrets::remove),
+        )
+        .route("/v1/secrets/{name}/uses", get(log::uses))
         .fallback(respond::no_route)
         .method_not_allowed_fallback(respond::no_method)
         .with_state(Arc::new(parts))
@@ -124,6 +135,23 @@ async fn act(
 async fn profiles(State(parts): Parts) -> Json<Vec<String>> {
     let names = parts.office.policies().names();
     Json(names.iter().map(ToString::to_string).collect())
+}
+
+async fn reload(
+    State(parts): Parts,
+    Extension(peer): Extension<Peer>,
+) -> Result<Json<Reloaded>, Fault> {
+    let done = parts.office.reload_for(peer.uid).await?;
+    let trouble = |trouble: control::renewal::Trouble| ReloadTrouble {
+        session: trouble.session,
+        problem: trouble.problem,
+    };
+    Ok(Json(Reloaded {
+        generation: done.generation,
+        sessions: done.sessions as u64,
+        troubles: done.troubles.into_iter().map(trouble).collect(),
+        restart_needed: done.restart,
+    }))
 }
 
 fn line(session: &Session) -> SessionLine {

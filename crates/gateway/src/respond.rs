@@ -6,11 +6,15 @@ use api::Problem;
 use api::problem::MEDIA_TYPE;
 use audit::{LogError, ReadError};
 use axum::response::{IntoResponse, Response};
-use control::{ActionError, ExecError, LaunchError, WardenError};
+use control::reload::{ReloadError, ReloadRefused};
+use control::{
+    ActionError, ExecError, LaunchError, SecretChangeError, SecretError, TrustError, WardenError,
+};
 use egress::FetchError;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 use model::{EventId, IdError, SessionId};
+use vault::ChangeError;
 
 /// Header that repeats a problem's code, as the proxy's denials do.
 const REASON_HEADER: &str = "x-sheriff-reason";
@@ -51,6 +55,18 @@ pub enum Fault {
     /// A body over the limit.
     #[error("the body is larger than {} bytes", api::gateway::BODY_BYTES_MAX)]
     BodyTooLarge,
+    /// A body that is no change to a secret.
+    #[error(
+        "the body must be {}: a line of JSON, then the value",
+        api::control::SECRET_MEDIA_TYPE
+    )]
+    NotSecret,
+    /// A value over the limit.
+    #[error("the body is larger than {} bytes", api::control::SECRET_BYTES_MAX)]
+    SecretTooLarge,
+    /// A change to a secret.
+    #[error(transparent)]
+    Secret(#[from] SecretChangeError),
     /// A body that broke off.
     #[error("the body broke off: {0}")]
     BodyBroken(String),
@@ -87,6 +103,9 @@ pub enum Fault {
     /// No such egress event.
     #[error("no egress event {0} is on record")]
     UnknownEvent(EventId),
+    /// An operator's reload.
+    #[error("nothing was reloaded")]
+    Reload(#[from] ReloadRefused),
     /// An operator's action.
     #[error(transparent)]
     Action(#[from] ActionError),
@@ -170,6 +189,9 @@ fn class(fault: &Fault) -> Class<'_> {
         Fault::NotJson => (415, "not_json"),
         Fault::MalformedJson(_) => (400, "malformed_json"),
         Fault::BodyTooLarge => (413, "body_too_large"),
+        Fault::NotSecret => (415, "not_a_secret"),
+        Fault::SecretTooLarge => (413, "body_too_large"),
+        Fault::Secret(error) => secret_class(error),
         Fault::BodyBroken(_) => (400, "body_broken"),
         Fault::RequestTimeout => (408, "request_timeout"),
         Fault::Parameter(_) | Fault::Query(_) | Fault::Kind(_) => (400, "bad_parameter"),
@@ -180,6 +202,7 @@ fn class(fault: &Fault) -> Class<'_> {
         Fault::UnknownSession(_) | Fault::Action(ActionError::Unknown(_)) => {
             (404, "unknown_session")
         }
+        Fault::Reload(error) => reload_class(error),
         Fault::StillStarting => (409, "session_starting"),
         Fault::UnknownEvent(_) => (404, "unknown_event"),
         Fault::Action(ActionError::State(_)) => (409, "wrong_state"),
@@ -193,10 +216,31 @@ fn class(fault: &Fault) -> Class<'_> {
     }
 }
 
+fn reload_class(error: &ReloadRefused) -> Class<'_> {
+    match error {
+        ReloadRefused::Warden(WardenError::Refused(_)) => (400, "reload_refused"),
+        ReloadRefused::Warden(error) => warden_class(error),
+        ReloadRefused::Office(ReloadError::NotRecorded(_)) => (503, "not_recorded"),
+        ReloadRefused::Office(_) => (500, "reload_refused"),
+        ReloadRefused::Slow => (503, "reload_slow"),
+    }
+}
+
 fn launch_class(error: &LaunchError) -> Class<'_> {
     match error {
         LaunchError::Command(_) => (400, "bad_command"),
+        LaunchError::Secret(error) => match error {
+            SecretError::Unknown(_) => (400, "unknown_secret"),
+            SecretError::Unusable { .. } => (503, "secret_unavailable"),
+            SecretError::Random(_) => (500, "start_failed"),
+            SecretError::Rule { .. } | SecretError::TooMany { .. } | SecretError::Variable(..) => {
+                (400, "bad_secret")
+            }
+        },
+        LaunchError::Learning(error) => (403, error.code()),
+        LaunchError::Ports(_) => (400, "too_many_ports"),
         LaunchError::Policy(error) => (400, error.code()),
+        LaunchError::Trust(TrustError::Scope(_)) => (400, "too_many_hosts"),
         LaunchError::Descriptors { .. } => (400, "bad_descriptors"),
         LaunchError::Registry(_) => (503, "too_many_sessions"),
         LaunchError::Warden(error) => warden_class(error),
@@ -205,8 +249,28 @@ fn launch_class(error: &LaunchError) -> Class<'_> {
         LaunchError::Closing => (503, "closing"),
         LaunchError::Random(_)
         | LaunchError::Token(_)
+        | LaunchError::Trust(_)
         | LaunchError::Proxy(_)
         | LaunchError::Gateway(_) => (500, "start_failed"),
+    }
+}
+
+const fn secret_class(error: &SecretChangeError) -> Class<'_> {
+    match error {
+        SecretChangeError::Change(error) => match error {
+            ChangeError::Closed(_) => (503, "vault_closed"),
+            ChangeError::Definition(_) => (400, "bad_definition"),
+            ChangeError::Material(_) => (400, "bad_value"),
+            ChangeError::Store(_) => (500, "not_stored"),
+            ChangeError::Configured(_) | ChangeError::Elsewhere(..) | ChangeError::Source => {
+                (403, "configured_by_root")
+            }
+            ChangeError::NoDefinition(_) => (400, "no_definition"),
+            ChangeError::DefinedByOther { .. } => (409, "defined_by_other"),
+        },
+        SecretChangeError::NotRecorded(_) => (503, "not_recorded"),
+        SecretChangeError::Unknown(_) => (404, "unknown_secret"),
+        SecretChangeError::Closing => (503, "closing"),
     }
 }
 
@@ -247,6 +311,7 @@ const fn refusal(fault: &Fault) -> Option<&warrant::Refusal> {
     match fault {
         Fault::Launch(LaunchError::Warden(WardenError::Refused(refusal)))
         | Fault::Exec(ExecError::Warden(WardenError::Refused(refusal)))
+        | Fault::Reload(ReloadRefused::Warden(WardenError::Refused(refusal)))
         | Fault::Action(ActionError::Warden(WardenError::Refused(refusal))) => Some(refusal),
         _ => None,
     }
@@ -256,6 +321,9 @@ fn detail(fault: &Fault) -> String {
     if let Fault::Fetch(FetchError::Refused(denial)) = fault {
         return format!("egress decision {}", denial.id);
     }
+    if let Fault::Reload(error) = fault {
+        return error.to_string();
+    }
     let step = refusal(fault).map(|refusal| format!("step {}", refusal.step));
     step.unwrap_or_default()
 }
@@ -264,11 +332,14 @@ fn remedy(fault: &Fault) -> String {
     match fault {
         Fault::NotRecorded(_)
         | Fault::Action(ActionError::NotRecorded(_))
+        | Fault::Secret(SecretChangeError::NotRecorded(_))
         | Fault::Launch(LaunchError::NotRecorded(_))
         | Fault::Exec(ExecError::NotRecorded(_)) => {
             "see that the audit log's file system has room, then try again".to_owned()
         }
         Fault::Launch(LaunchError::Policy(error)) => error.remedy(),
+        Fault::Launch(LaunchError::Learning(error)) => error.remedy().to_owned(),
+        Fault::Launch(LaunchError::Secret(error)) => error.remedy(),
         Fault::Fetch(FetchError::Refused(denial)) => denial.next_steps.join("; "),
         other => refusal(other).map_or_else(String::new, |refusal| refusal.remedy.clone()),
     }

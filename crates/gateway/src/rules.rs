@@ -2,6 +2,7 @@
 //!
 //! Not for: judging by them; addresses that rules connect to are left out.
 
+use policy::effective::EffectiveRule;
 use policy::{EgressPolicy, Rule};
 
 /// The allow rules, for example `api.example.com:443`.
@@ -15,27 +16,13 @@ pub(crate) fn deny(policy: &EgressPolicy) -> Vec<String> {
 }
 
 fn texts(rules: &[Rule]) -> Vec<String> {
-    let mut texts: Vec<String> = rules.iter().map(text).collect();
+    let mut texts: Vec<String> = rules
+        .iter()
+        .map(|rule| EffectiveRule::from(rule).to_string())
+        .collect();
     texts.sort();
     texts.dedup();
     texts
-}
-
-fn text(rule: &Rule) -> String {
-    let mut text = rule.host().to_string();
-    if let Some(ports) = rule.ports() {
-        let ports: Vec<String> = ports.iter().map(ToString::to_string).collect();
-        text = format!("{text}:{}", ports.join(","));
-    }
-    if let Some(methods) = rule.methods() {
-        let methods: Vec<&str> = methods.iter().map(policy::rule::Method::as_str).collect();
-        text = format!("{text} {}", methods.join(","));
-    }
-    if let Some(paths) = rule.paths() {
-        let paths: Vec<String> = paths.iter().map(ToString::to_string).collect();
-        text = format!("{text} {}", paths.join(","));
-    }
-    text
 }
 
 #[cfg(test)]

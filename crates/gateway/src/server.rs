@@ -19,7 +19,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use sys::seqpacket::{Peer, peer_of};
 use tasks::{Group, Stop};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::respond::Fault;
@@ -114,7 +115,60 @@ pub(crate) fn refusing(fault: fn() -> Fault) -> Router {
     Router::new().fallback(move || async move { fault().into_response() })
 }
 
-async fn converse(stream: UnixStream, router: Router, stop: Stop) {
+/// Serves a TCP listener of the host under the same bounds, with the same routes for everybody.
+///
+/// # Errors
+/// When the descriptor can't be watched.
+pub(crate) async fn serve_tcp(
+    listener: OwnedFd,
+    router: Router,
+    connections_max: usize,
+    stop: Stop,
+) -> io::Result<()> {
+    let listener = std::net::TcpListener::from(listener);
+    listener.set_nonblocking(true)?;
+    let listener = TcpListener::from_std(listener)?;
+    let connections = Group::new("http");
+    let slots = Arc::new(Semaphore::new(connections_max));
+    tokio::select! {
+        () = accept_tcp(&listener, &slots, &connections, &router) => {}
+        () = stop.requested() => {}
+    }
+    drop(listener);
+    connections.close(DRAIN).await;
+    Ok(())
+}
+
+async fn accept_tcp(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+    group: &Group,
+    router: &Router,
+) {
+    loop {
+        let Ok(slot) = Arc::clone(slots).acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((stream, _peer)) => {
+                let (router, stop) = (router.clone(), group.stop());
+                group.spawn("connection", async move {
+                    converse(stream, router, stop).await;
+                    drop(slot);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "accept");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn converse<S>(stream: S, router: Router, stop: Stop)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = TowerToHyperService::new(router);
     let bounded = service_fn(move |request: Request<Incoming>| {
         let answer = hyper::service::Service::call(&service, request);

@@ -9,5 +9,7 @@ mod operator_api;
 mod recorded;
 mod reload;
 mod restart;
+mod secrets;
+mod usage;
 mod warden;
 mod web;

@@ -6,17 +6,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use audit::{Event, Kind, Log, LogError, Options, Principal, Sync};
+use audit::{Event, Kind, Log, LogError, Options, Principal, Retention, Sync};
 use control::saved::SavedError;
 use control::{Office, Outcome, Parts, Policies, Recorder, SavedFolder, Warden};
 use egress::{Proxy, ProxyParts};
-use gateway::{AgentDoor, OperatorParts};
-use rustls::RootCertStore;
+use gateway::{AgentDoor, Metrics, OperatorParts};
 use serde_json::json;
 use tasks::Group;
+use vault::{Vault, VaultParts};
 use warrant::{Ask, Channel, Tell};
 
+use crate::certificates::Trusted;
 use crate::confine::Folders;
+use crate::endpoint::{Endpoints, TlsError};
+use crate::secrets::Handed;
 use crate::welcome::Welcomed;
 
 /// How long operators' requests and clients may take to end.
@@ -33,6 +36,8 @@ pub(crate) enum AssembleError {
     Audit(#[from] LogError),
     #[error(transparent)]
     Saved(#[from] SavedError),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error("warrant channel: {0}")]
     Warden(#[source] std::io::Error),
 }
@@ -41,31 +46,41 @@ pub(crate) enum AssembleError {
 pub(crate) async fn serve(
     channel: Channel<Ask, Tell>,
     welcomed: Welcomed,
-    (roots, folders): (RootCertStore, Folders),
+    (trusted, folders, handed): (Trusted, Folders, Handed),
 ) -> Result<(), AssembleError> {
     let recorder = open_log(&welcomed, &folders)?;
     let (group, servers) = (Group::new("office"), Group::new("servers"));
     let (warden, mut notices) = Warden::start(channel, &group).map_err(AssembleError::Warden)?;
+    let mut handed = handed;
+    let hop = handed.hop.take();
+    let vault = open_vault(&recorder, &trusted, (&folders, handed), &group)?;
     let proxy = Proxy::new(ProxyParts {
         log: Arc::clone(recorder.log()),
         durable: welcomed.word.config.audit_sync_always,
-        roots: Arc::new(roots),
+        roots: trusted.store,
+        prices: Arc::new(welcomed.word.config.prices.clone()),
     });
+    proxy.set_hop(hop);
     let restarts = welcomed.word.restarts;
     let office = Office::new(Parts {
         warden,
         recorder: recorder.clone(),
         proxy: Arc::clone(&proxy),
         policies: Policies::new(welcomed.profiles, welcomed.word.generation),
+        roots: trusted.roots,
+        vault,
         saved: saved_sessions(&folders, restarts)?,
         door: Box::new(AgentDoor {
             proxy,
             recorder: recorder.clone(),
         }),
         group: group.clone(),
+        learn: welcomed.word.config.learn,
         restarts,
     });
+    let metrics = Metrics::new(Arc::clone(&office))?;
     announce(&recorder, restarts).await?;
+    open_metrics(&metrics, (welcomed.metrics, welcomed.metrics_tcp), &servers);
     open_doors(
         &office,
         (welcomed.control, welcomed.attach),
@@ -85,10 +100,30 @@ fn open_log(welcomed: &Welcomed, folders: &Folders) -> Result<Recorder, LogError
     };
     let options = Options {
         segment_bytes: config.audit_segment_bytes,
+        retention: Retention {
+            age: config.audit_keep_ms.map(Duration::from_millis),
+            bytes: config.audit_keep_bytes,
+        },
         ..Options::new(sync)
     };
     let log = Log::open(&folders.audit, &options)?;
     Ok(Recorder::new(Arc::new(log), config.audit_sync_always))
+}
+
+fn open_vault(
+    recorder: &Recorder,
+    trusted: &Trusted,
+    (folders, handed): (&Folders, Handed),
+    group: &Group,
+) -> Result<Vault, TlsError> {
+    let endpoints = Endpoints::new(recorder.clone(), Arc::clone(&trusted.store))?;
+    Ok(Vault::open(VaultParts {
+        folder: &folders.vault,
+        key: handed.key,
+        configured: handed.configured,
+        fetcher: Arc::new(endpoints),
+        group: group.clone(),
+    }))
 }
 
 /// The files of sessions that live on; of a first office there can be none.
@@ -131,6 +166,26 @@ fn open_doors(
     servers.spawn("attach", async move {
         if let Err(error) = gateway::attach::run(attach, office, stop).await {
             tracing::error!(%error, "attach.sock");
+        }
+    });
+}
+
+fn open_metrics(
+    metrics: &Metrics,
+    (unix, tcp): (std::os::fd::OwnedFd, Option<std::os::fd::OwnedFd>),
+    servers: &Group,
+) {
+    let (page, stop) = (metrics.clone(), servers.stop());
+    servers.spawn("metrics", async move {
+        if let Err(error) = page.run(unix, stop).await {
+            tracing::error!(%error, "metrics.sock");
+        }
+    });
+    let Some(tcp) = tcp else { return };
+    let (page, stop) = (metrics.clone(), servers.stop());
+    servers.spawn("metrics", async move {
+        if let Err(error) = page.run_tcp(tcp, stop).await {
+            tracing::error!(%error, "metrics listener");
         }
     });
 }

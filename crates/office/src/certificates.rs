@@ -1,9 +1,12 @@
-//! The certificate authorities that fetches trust: the host's, and a file that the operator adds.
+//! The certificate authorities that the proxy trusts, and tells jails of: the host's, and a file that
+//! the operator adds.
 //!
-//! Not for: certificates of our own; there are none.
+//! Not for: authorities of jails (`authority`).
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use authority::Roots;
 use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -26,42 +29,59 @@ pub(crate) enum CertificateError {
     Empty { path: PathBuf },
 }
 
+/// The same authorities twice.
+#[derive(Debug)]
+pub(crate) struct Trusted {
+    /// For the proxy's own connections.
+    pub(crate) store: Arc<RootCertStore>,
+    /// For the lists that jails get.
+    pub(crate) roots: Roots,
+}
+
 /// Loads both.
-pub(crate) fn load(extra: Option<&str>) -> Result<RootCertStore, CertificateError> {
+pub(crate) fn load(extra: Option<&str>) -> Result<Trusted, CertificateError> {
     let host = rustls_native_certs::load_native_certs();
     for error in &host.errors {
         tracing::warn!(%error, "the host's certificates");
     }
-    let mut roots = RootCertStore::empty();
-    let (added, ignored) = roots.add_parsable_certificates(host.certs);
+    let mut store = RootCertStore::empty();
+    let mut all = host.certs;
+    let (added, ignored) = store.add_parsable_certificates(all.iter().cloned());
     tracing::debug!(added, ignored, "the host's certificates");
     if let Some(path) = extra {
-        add_file(&mut roots, Path::new(path))?;
+        all.extend(add_file(&mut store, Path::new(path))?);
     }
-    Ok(roots)
+    Ok(Trusted {
+        store: Arc::new(store),
+        roots: Roots::new(&all),
+    })
 }
 
-fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), CertificateError> {
+fn add_file(
+    roots: &mut RootCertStore,
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
     let read = |source| CertificateError::Read {
         path: path.to_owned(),
         source,
     };
-    let before = roots.len();
+    let mut added = Vec::new();
     for certificate in CertificateDer::pem_file_iter(path).map_err(read)? {
         let certificate = certificate.map_err(read)?;
         roots
-            .add(certificate)
+            .add(certificate.clone())
             .map_err(|source| CertificateError::Unusable {
                 path: path.to_owned(),
                 source,
             })?;
+        added.push(certificate);
     }
-    if roots.len() == before {
+    if added.is_empty() {
         return Err(CertificateError::Empty {
             path: path.to_owned(),
         });
     }
-    Ok(())
+    Ok(added)
 }
 
 #[cfg(test)]

@@ -44,6 +44,8 @@ pub(crate) struct Folders {
     pub(crate) audit: PathBuf,
     /// Files of living sessions, beside it.
     pub(crate) sessions: PathBuf,
+    /// Sealed secrets, beside it.
+    pub(crate) vault: PathBuf,
 }
 
 /// The office can't be confined, so it does not run.
@@ -85,8 +87,13 @@ impl Folders {
         let parent = audit.parent();
         let parent = parent.ok_or_else(|| ConfineError::Folder(audit.clone()))?;
         let sessions = parent.join("sessions");
+        let vault = parent.join("vault");
         control::SavedFolder::open(&sessions)?;
-        Ok(Self { audit, sessions })
+        Ok(Self {
+            audit,
+            sessions,
+            vault,
+        })
     }
 }
 
@@ -121,7 +128,7 @@ fn restrict_reach(folders: &Folders) -> Result<(), ConfineError> {
     for path in readable.filter(|path| path.is_dir()) {
         ruleset = ruleset.add_rule(PathBeneath::new(open(path)?, read))?;
     }
-    for path in [&folders.audit, &folders.sessions] {
+    for path in [&folders.audit, &folders.sessions, &folders.vault] {
         ruleset = ruleset.add_rule(PathBeneath::new(open(path)?, write))?;
     }
     let RestrictionStatus { ruleset, .. } = ruleset.restrict_self()?;

@@ -7,7 +7,9 @@
 mod assemble;
 mod certificates;
 mod confine;
+mod endpoint;
 mod log;
+mod secrets;
 mod welcome;
 
 use std::os::fd::IntoRawFd;
@@ -33,6 +35,10 @@ enum OfficeError {
     Duplicate(#[source] std::io::Error),
     #[error(transparent)]
     Welcome(#[from] welcome::WelcomeError),
+    #[error("secrets: {0}")]
+    Secrets(#[from] secrets::HandedError),
+    #[error("memory: {0}")]
+    Memory(#[from] SysError),
     #[error("certificates: {0}")]
     Certificates(#[from] certificates::CertificateError),
     #[error("confinement: {0}")]
@@ -64,8 +70,10 @@ fn work() -> Result<(), OfficeError> {
     let socket = Seqpacket::from_fd(socket).map_err(OfficeError::Channel)?;
     let channel = Channel::new(socket);
     let welcomed = Welcomed::receive(&channel)?;
-    let roots = certificates::load(welcomed.word.config.extra_ca.as_deref())?;
+    let trusted = certificates::load(welcomed.word.config.extra_ca.as_deref())?;
     let folders = confine::Folders::of(&welcomed.word)?;
+    let handed = secrets::Handed::receive(&channel, &folders)?;
+    secrets::lock_memory()?;
     confine::confine(&folders)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKERS)
@@ -73,5 +81,9 @@ fn work() -> Result<(), OfficeError> {
         .enable_all()
         .build()
         .map_err(OfficeError::Runtime)?;
-    Ok(runtime.block_on(assemble::serve(channel, welcomed, (roots, folders)))?)
+    Ok(runtime.block_on(assemble::serve(
+        channel,
+        welcomed,
+        (trusted, folders, handed),
+    ))?)
 }

@@ -19,6 +19,10 @@ pub(crate) struct Welcomed {
     pub(crate) attach: OwnedFd,
     /// The profiles.
     pub(crate) profiles: Profiles,
+    /// Listener of `metrics.sock`.
+    pub(crate) metrics: OwnedFd,
+    /// Listener on a port of the host for the same, where one is set.
+    pub(crate) metrics_tcp: Option<OwnedFd>,
 }
 
 /// No good welcome.
@@ -30,7 +34,7 @@ pub(crate) enum WelcomeError {
     Gone,
     #[error("the warden's first message is not a welcome")]
     Other,
-    #[error("the welcome came with {got} descriptors instead of 3")]
+    #[error("the welcome came with {got} descriptors instead of 4 or 5")]
     Descriptors { got: usize },
     #[error(transparent)]
     Profiles(#[from] ProfilesError),
@@ -48,14 +52,21 @@ impl Welcomed {
             return Err(WelcomeError::Other);
         };
         let got = fds.len();
-        let [control, attach, profiles] = fds
+        let mut fds = fds;
+        let further = fds.split_off(got.min(4));
+        let [control, attach, profiles, metrics] = fds
             .try_into()
             .map_err(|_other: Vec<OwnedFd>| WelcomeError::Descriptors { got })?;
+        if further.len() > 1 {
+            return Err(WelcomeError::Descriptors { got });
+        }
         Ok(Self {
             word: *word,
             control,
             attach,
             profiles: Profiles::read(profiles)?,
+            metrics,
+            metrics_tcp: further.into_iter().next(),
         })
     }
 }
@@ -73,7 +84,11 @@ mod tests {
             config: OfficeConfig {
                 audit_sync_always: false,
                 audit_segment_bytes: 1 << 20,
+                audit_keep_ms: None,
+                audit_keep_bytes: None,
+                prices: llm::PriceTable::default(),
                 extra_ca: None,
+                learn: false,
                 operator_group: "sheriff".to_owned(),
             },
             generation: 3,
@@ -84,19 +99,25 @@ mod tests {
     }
 
     #[test]
-    fn takes_a_welcome_with_its_three_descriptors_and_nothing_else() {
+    fn takes_a_welcome_with_its_descriptors_and_nothing_else() {
         let (ours, theirs) = Seqpacket::pair().unwrap();
         let office = Channel::<Ask, Tell>::new(ours);
         let warden = Channel::<Tell, Ask>::new(theirs);
         let empty = Profiles { texts: Vec::new() }.encode().unwrap();
         let file = || sys::fds::memory_file(c"profiles", &empty).unwrap();
-        let fds = [file(), file(), file()];
+        let fds = [file(), file(), file(), file(), file(), file()];
         let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
-        warden.send(&welcome(), &borrowed).unwrap();
-        assert_eq!(Welcomed::receive(&office).unwrap().word.generation, 3);
-        warden.send(&welcome(), &borrowed[..2]).unwrap();
-        let short = Welcomed::receive(&office);
-        assert!(matches!(short, Err(WelcomeError::Descriptors { got: 2 })));
+        for (fds, has_tcp) in [(4, false), (5, true)] {
+            warden.send(&welcome(), &borrowed[..fds]).unwrap();
+            let welcomed = Welcomed::receive(&office).unwrap();
+            assert_eq!(welcomed.word.generation, 3);
+            assert_eq!(welcomed.metrics_tcp.is_some(), has_tcp);
+        }
+        for wrong in [2, 3, 6] {
+            warden.send(&welcome(), &borrowed[..wrong]).unwrap();
+            let refused = Welcomed::receive(&office);
+            assert!(matches!(refused, Err(WelcomeError::Descriptors { got }) if got == wrong));
+        }
         warden.send(&Tell::Notice(Notice::Drain), &[]).unwrap();
         assert!(matches!(
             Welcomed::receive(&office),

@@ -88,11 +88,13 @@ impl Running {
             env: Vec::new(),
             allow: vec!["a.test".to_owned()],
             connect: Vec::new(),
+            secrets: Vec::new(),
             limits: Vec::new(),
             timeout: None,
             workspace: false,
             terminal: None,
             record: false,
+            learn: false,
         };
         let hello = serde_json::to_vec(&Hello::Run(Box::new(run))).unwrap();
         let null = std::fs::File::open("/dev/null").unwrap();
@@ -116,7 +118,11 @@ fn welcome(channel: &Channel<Tell, warrant::Ask>, folder: &Path) {
         config: OfficeConfig {
             audit_sync_always: true,
             audit_segment_bytes: 1 << 20,
+            audit_keep_ms: None,
+            audit_keep_bytes: None,
+            prices: llm::PriceTable::default(),
             extra_ca: None,
+            learn: false,
             operator_group: "sheriff".to_owned(),
         },
         generation: 1,
@@ -127,9 +133,19 @@ fn welcome(channel: &Channel<Tell, warrant::Ask>, folder: &Path) {
     let profiles = sys::fds::memory_file(c"profiles", &profiles).unwrap();
     let control = UnixListener::bind(folder.join("control.sock")).unwrap();
     let attach = listen_at(&folder.join("attach.sock"), 16).unwrap();
-    let fds = [control.as_fd(), attach.as_fd(), profiles.as_fd()];
+    let metrics = UnixListener::bind(folder.join("metrics.sock")).unwrap();
+    let fds = [
+        control.as_fd(),
+        attach.as_fd(),
+        profiles.as_fd(),
+        metrics.as_fd(),
+    ];
     let tell = Tell::Notice(Notice::Welcome(Box::new(word)));
     channel.send(&tell, &fds).unwrap();
+    let secrets = warrant::Secrets::default().encode().unwrap();
+    let secrets = sys::fds::memory_file(c"secrets", &secrets).unwrap();
+    let tell = Tell::Notice(Notice::Secrets);
+    channel.send(&tell, &[secrets.as_fd()]).unwrap();
 }
 
 /// The shipped profile `base` as it travels.

@@ -40,15 +40,23 @@ fn rules(seccomp: &str) -> SyscallRules {
         env: Vec::new(),
         allow: Vec::new(),
         connect: Vec::new(),
+        secrets: Vec::new(),
         limits: Vec::new(),
         timeout: None,
         workspace: false,
         terminal: None,
         record: false,
+        learn: false,
     };
     let resolved = Policies::new(Profiles { texts }, 1).resolve(&run).unwrap();
     let session = SessionId::from_random([1; 8]);
-    resolved.rules(session, &Carried::default()).syscalls
+    resolved
+        .rules(
+            session,
+            &Carried::default(),
+            (None, Arc::new(vault::Wallet::empty())),
+        )
+        .syscalls
 }
 
 fn call(name: &str) -> DeniedCall {

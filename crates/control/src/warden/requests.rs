@@ -6,7 +6,9 @@ use std::os::fd::OwnedFd;
 
 use egress::Listeners;
 use model::SessionId;
-use warrant::{Answer, Command, Counters, KillReason, Launch, Prepared, ProcessId, Request, Stdio};
+use warrant::{
+    Answer, Command, Counters, KillReason, Launch, Prepared, ProcessId, Reloaded, Request, Stdio,
+};
 
 use super::{ANSWER_TIMEOUT, LAUNCH_TIMEOUT, Warden, WardenError};
 
@@ -38,9 +40,12 @@ pub struct Started {
 }
 
 impl Sockets {
-    /// Puts descriptors in their places: [`warrant::answer::LISTENERS`], then the gateway's.
+    /// Puts descriptors in their places: [`warrant::answer::LISTENERS`], then the gateway's, then those of
+    /// further ports.
     #[must_use]
-    pub fn from_fds(fds: Vec<OwnedFd>) -> Option<Self> {
+    pub fn from_fds(mut fds: Vec<OwnedFd>, ports: &[u16]) -> Option<Self> {
+        let usual = fds.len().checked_sub(ports.len())?;
+        let further = ports.iter().copied().zip(fds.split_off(usual)).collect();
         let [explicit, http, https, dns_tcp, dns_udp, gateway] = fds.try_into().ok()?;
         let listeners = Listeners {
             explicit,
@@ -48,6 +53,7 @@ impl Sockets {
             https,
             dns_tcp,
             dns_udp,
+            further,
         };
         Some(Self { listeners, gateway })
     }
@@ -61,13 +67,13 @@ impl Warden {
     pub async fn launch(&self, launch: Launch, fds: Vec<OwnedFd>) -> Result<Held, WardenError> {
         let request = Request::Launch(Box::new(launch));
         let (answer, fds) = self.ask(request, fds, LAUNCH_TIMEOUT).await?;
-        match (answer, Sockets::from_fds(fds)) {
-            (Answer::Prepared(prepared), Some(sockets)) => Ok(Held {
-                prepared: *prepared,
-                sockets,
-            }),
-            _ => Err(WardenError::Unexpected { request: "launch" }),
+        if let Answer::Prepared(prepared) = answer
+            && let Some(sockets) = Sockets::from_fds(fds, &prepared.ports)
+        {
+            let prepared = *prepared;
+            return Ok(Held { prepared, sockets });
         }
+        Err(WardenError::Unexpected { request: "launch" })
     }
 
     /// Starts a held command.
@@ -144,6 +150,38 @@ impl Warden {
         }
     }
 
+    /// Has further ports of a running jail opened; answers with those that were not open already.
+    ///
+    /// # Errors
+    /// [`WardenError`].
+    pub async fn open_ports(
+        &self,
+        session: SessionId,
+        ports: Vec<u16>,
+    ) -> Result<Vec<(u16, OwnedFd)>, WardenError> {
+        let request = Request::OpenPorts(session, ports);
+        match self.ask(request, Vec::new(), ANSWER_TIMEOUT).await? {
+            (Answer::Opened(ports), fds) if ports.len() == fds.len() => {
+                Ok(ports.into_iter().zip(fds).collect())
+            }
+            _ => Err(WardenError::Unexpected {
+                request: "open_ports",
+            }),
+        }
+    }
+
+    /// Has profiles and configuration read anew; the notices of it come before the answer.
+    ///
+    /// # Errors
+    /// [`WardenError`].
+    pub async fn reload(&self, operator: u32) -> Result<Reloaded, WardenError> {
+        let request = Request::Reload(operator);
+        match self.ask(request, Vec::new(), ANSWER_TIMEOUT).await? {
+            (Answer::Reloaded(reloaded), _) => Ok(reloaded),
+            _ => Err(WardenError::Unexpected { request: "reload" }),
+        }
+    }
+
     async fn start_process(
         &self,
         request: Request,
@@ -187,5 +225,7 @@ pub(super) const fn name(request: &Request) -> &'static str {
         Request::Freeze(_) => "freeze",
         Request::Thaw(_) => "thaw",
         Request::Counters(_) => "counters",
+        Request::OpenPorts(..) => "open_ports",
+        Request::Reload(_) => "reload",
     }
 }

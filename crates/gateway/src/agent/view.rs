@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use api::gateway::{Budget, Health, Policy, Session};
+use api::gateway::{Budget, Ceiling, Health, Policy, Session};
 use axum::Json;
 use axum::extract::{Path, State};
 use model::SessionId;
@@ -43,17 +43,21 @@ pub(super) async fn policy(State(agent): Parts) -> Json<Policy> {
 }
 
 fn text(agent: &Arc<Agent>) -> Policy {
-    let (governing, usage) = (agent.session.rules(), agent.session.usage());
-    let (policy, budget) = (governing.egress.policy(), &governing.budget);
+    let (session, usage) = (&agent.session, agent.session.usage());
+    let (policy, budget) = (session.egress().policy(), session.budget());
     Policy {
         allow: rules::allow(&policy),
         deny: rules::deny(&policy),
+        ceiling: policy.ceiling().map(|ceiling| Ceiling {
+            allow: rules::allow(ceiling),
+            deny: rules::deny(ceiling),
+        }),
         budget: Budget {
             egress_up: budget.egress_up,
             egress_down: budget.egress_down,
             used_up: usage.bytes_up,
             used_down: usage.bytes_down,
         },
-        generation: governing.generation,
+        generation: session.generation(),
     }
 }

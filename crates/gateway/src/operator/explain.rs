@@ -37,11 +37,44 @@ pub(super) fn next_steps(event: &EgressEvent) -> Vec<String> {
         "method_not_allowed" | "path_not_allowed" | "denied_by_rule" => {
             "change the rule that decided, if this request is meant to pass".to_owned()
         }
-        "needs_interception" => {
-            "drop methods and paths from the rule: they can't be seen inside TLS".to_owned()
+        "secret_needs_tls" => {
+            "have the agent use https: the rule's secret leaves over TLS only".to_owned()
+        }
+        "above_ceiling" => {
+            "the operator's ceiling, `[ceilings.egress]` in sheriffd.toml, would have to allow it"
+                .to_owned()
+        }
+        "body_too_large" => {
+            "raise the rule's `max_body`, if bodies of this size are meant to leave".to_owned()
+        }
+        "websocket_not_allowed" => {
+            "a rule about this host has `websocket = false`; change it, if it is meant to pass".to_owned()
+        }
+        "rate_limited" => "raise the rule's `rate`, or have the agent ask less often".to_owned(),
+        "secret_misdirected" => {
+            "a placeholder went where its secret does not go; `sheriff secret list` says where each does".to_owned()
+        }
+        "secret_unavailable" => {
+            "see that the secret has a value that can be read: `sheriff secret list`".to_owned()
         }
         "budget_exceeded" => "raise the byte budget in the profile's [budget]".to_owned(),
         _ => return Vec::new(),
     };
-    vec![step]
+    let more = by_rules(&event.reason).then(|| {
+        "`sheriff egress learn -- CMD` proposes rules for all that a command asks for, and `sheriff egress \
+         replay` says what other rules would change"
+            .to_owned()
+    });
+    std::iter::once(step).chain(more).collect()
+}
+
+/// Whether other rules of the session would have let it through.
+fn by_rules(reason: &str) -> bool {
+    [
+        "not_in_allowlist",
+        "port_not_allowed",
+        "method_not_allowed",
+        "path_not_allowed",
+    ]
+    .contains(&reason)
 }

@@ -35,7 +35,11 @@ pub(super) async fn entries(State(parts): Parts, given: Given) -> Result<Respons
         Some(kind) => vec![kind.parse::<Kind>().map_err(Fault::Kind)?],
         None => Vec::new(),
     };
-    send(&parts, parameters, kinds, lines::whole).await
+    let filter = Filter {
+        kinds,
+        ..Filter::default()
+    };
+    send(&parts, parameters, filter, lines::whole).await
 }
 
 pub(super) async fn events(State(parts): Parts, given: Given) -> Result<Response, Fault> {
@@ -43,8 +47,30 @@ pub(super) async fn events(State(parts): Parts, given: Given) -> Result<Response
     if parameters.kind.is_some() {
         return Err(Fault::Parameter("kind"));
     }
-    let kinds = vec![Kind::EgressDecision, Kind::EgressClose];
-    send(&parts, parameters, kinds, lines::data).await
+    let filter = Filter {
+        kinds: vec![Kind::EgressDecision, Kind::EgressClose],
+        ..Filter::default()
+    };
+    send(&parts, parameters, filter, lines::data).await
+}
+
+/// Requests that took a secret: where it went, when, and in which call.
+pub(super) async fn uses(
+    State(parts): Parts,
+    Path(name): Path<String>,
+    given: Given,
+) -> Result<Response, Fault> {
+    let Query(parameters) = given?;
+    if parameters.kind.is_some() {
+        return Err(Fault::Parameter("kind"));
+    }
+    let name = super::secrets::secret_name(&name)?;
+    let filter = Filter {
+        secret: Some(name.to_string()),
+        kinds: vec![Kind::EgressDecision, Kind::EgressClose],
+        ..Filter::default()
+    };
+    send(&parts, parameters, filter, lines::data).await
 }
 
 pub(super) async fn why(State(parts): Parts, Path(id): Path<String>) -> Result<Json<Why>, Fault> {
@@ -57,6 +83,7 @@ pub(super) async fn why(State(parts): Parts, Path(id): Path<String>) -> Result<J
     Ok(Json(Why {
         explanation: explain::sentence(&decision),
         next_steps: explain::next_steps(&decision),
+        place: parts.office.rule_place(&decision),
         decision,
         close,
     }))
@@ -65,16 +92,15 @@ pub(super) async fn why(State(parts): Parts, Path(id): Path<String>) -> Result<J
 async fn send(
     parts: &OperatorParts,
     parameters: Parameters,
-    kinds: Vec<Kind>,
+    filter: Filter,
     line: Line,
 ) -> Result<Response, Fault> {
     let session = parameters.session.as_deref().map(session_id).transpose()?;
     let filter = Filter {
         session,
-        kinds,
         since: parameters.since.unwrap_or_default(),
         limit: parameters.limit,
-        ..Filter::default()
+        ..filter
     };
     let wanted = Wanted {
         dir: parts.audit_dir.clone(),

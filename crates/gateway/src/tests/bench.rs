@@ -14,6 +14,7 @@ use model::SessionId;
 use sys::seqpacket::{Seqpacket, listen_at};
 use tasks::Group;
 use tempfile::TempDir;
+use vault::{Key, Vault, VaultParts};
 use warrant::{Ask, Channel, ProfileText, Profiles, Tell};
 
 use super::warden::{FakeWarden, Script};
@@ -52,15 +53,19 @@ impl Bench {
             log: Arc::clone(&log),
             durable: false,
             roots: Arc::new(rustls::RootCertStore::empty()),
+            prices: Arc::default(),
         });
         let office = Office::new(Parts {
             warden: handle,
             recorder: recorder.clone(),
             proxy: Arc::clone(&proxy),
             policies: Policies::new(profiles(), 5),
+            roots: authority::Roots::new(&[]),
+            vault: a_vault(folder.path(), &group),
             saved: SavedFolder::open(&folder.path().join("sessions")).unwrap(),
             door: Box::new(AgentDoor { proxy, recorder }),
             group: group.clone(),
+            learn: false,
             restarts,
         });
         let heeding = Arc::clone(&office);
@@ -218,11 +223,35 @@ pub(super) fn run() -> Run {
         env: Vec::new(),
         allow: Vec::new(),
         connect: Vec::new(),
+        secrets: Vec::new(),
         limits: Vec::new(),
         timeout: None,
         workspace: false,
         terminal: None,
         record: false,
+        learn: false,
+    }
+}
+
+/// A vault in a folder; nobody answers for token endpoints.
+fn a_vault(folder: &Path, group: &Group) -> Vault {
+    let own = folder.join("vault");
+    vault::store::prepare(&own).unwrap();
+    Vault::open(VaultParts {
+        folder: &own,
+        key: Key::at(&folder.join("vault.key"), &own),
+        configured: Vec::new(),
+        fetcher: Arc::new(NoEndpoint),
+        group: group.clone(),
+    })
+}
+
+#[derive(Debug)]
+struct NoEndpoint;
+
+impl vault::TokenFetcher for NoEndpoint {
+    fn fetch(&self, _request: vault::TokenRequest) -> vault::Fetching {
+        Box::pin(async { Err(vault::FetchFailed("nobody is there".to_owned())) })
     }
 }
 

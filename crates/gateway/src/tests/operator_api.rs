@@ -242,3 +242,46 @@ async fn explains_a_denial_by_its_id() {
     assert_eq!(unknown.problem(), (404, "unknown_event".to_owned()));
     assert_eq!(bench.entries(Kind::CapabilityDenied).len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shows_the_rule_of_a_verdict_as_it_was_when_it_decided() {
+    let bench = Bench::new();
+    let reload = |generation, own: &str| {
+        let profiles = super::bench::profiles_with(own);
+        bench.warden.reload(generation, &profiles.encode().unwrap());
+    };
+    reload(6, "# why\n[[egress.deny]]\nhost = \"a.test\"\n");
+    while bench.office.policies().generation() != 6 {
+        tokio::task::yield_now().await;
+    }
+    let small = api::attach::Run {
+        profile: "small".parse().unwrap(),
+        ..run()
+    };
+    let (_client, session) = bench.start(small).await;
+    let token = bench
+        .warden
+        .brought(&session, |brought| brought.token.clone());
+    let body = r#"{"capability_id":"network.http_fetch","inputs":{"url":"http://a.test/"}}"#;
+    let fields = format!("x-agent-token: {token}\r\n");
+    let fetch = request("POST /chat/execute", &fields, body);
+    send(&bench.warden.gateway(&session), &fetch)
+        .await
+        .problem();
+    reload(7, "");
+    while bench.office.policies().generation() != 7 {
+        tokio::task::yield_now().await;
+    }
+    let events = lines(&call(&bench, "GET /v1/egress/events").await);
+    let id = events[0]["id"].as_str().unwrap();
+    let why = call(&bench, &format!("GET /v1/egress/why/{id}"))
+        .await
+        .json();
+    let place = serde_json::json!({
+        "file": "test:small", "line": 5, "text": "[[egress.deny]]\nhost = \"a.test\""
+    });
+    assert_eq!(
+        (&why["decision"]["rule"], &why["place"]),
+        (&"small:5".into(), &place)
+    );
+}

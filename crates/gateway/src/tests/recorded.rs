@@ -18,6 +18,7 @@ async fn a_recorded_session_ends_with_names_and_the_profile_that_it_ran_under() 
     let bench = Bench::new();
     let wanted = Run {
         record: true,
+        learn: false,
         ..run()
     };
     let (client, session) = bench.start(wanted).await;

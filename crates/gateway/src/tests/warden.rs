@@ -13,7 +13,7 @@ use model::{ByteSize, ExitReason, ExitRecord, Layers, Limits, Recorded, SessionI
 use tokio::sync::watch;
 use warrant::{
     Answer, Ask, Channel, Counters, Ended, KillReason, Launch, Notice, Prepared, ProcessId,
-    Refusal, Request, Tell,
+    Refusal, Reload, Reloaded, Request, Tell,
 };
 
 /// What the warden was asked, without descriptors.
@@ -26,6 +26,8 @@ pub(crate) enum Seen {
     Kill(KillReason),
     Freeze,
     Thaw,
+    OpenPorts(Vec<u16>),
+    Reload(u32),
 }
 
 /// How this warden differs from one whose jails all stand.
@@ -51,6 +53,8 @@ pub(crate) enum Refuses {
     Launch,
     /// To freeze them.
     Freeze,
+    /// To open further ports.
+    Ports,
 }
 
 /// A played warden.
@@ -61,6 +65,8 @@ pub(crate) struct FakeWarden {
     script: Script,
     seen: watch::Sender<Vec<Seen>>,
     launches: Mutex<HashMap<SessionId, Brought>>,
+    /// Generation and profiles that an operator's reload finds; without, it is refused.
+    on_disk: Mutex<Option<(u64, Vec<u8>)>>,
 }
 
 /// What came with a launch.
@@ -81,6 +87,7 @@ impl FakeWarden {
             script,
             seen: watch::Sender::new(Vec::new()),
             launches: Mutex::default(),
+            on_disk: Mutex::default(),
         });
         let own = Arc::clone(&warden);
         drop(tasks::thread("warden", move || own.answer_all()).unwrap());
@@ -93,8 +100,21 @@ impl FakeWarden {
 
     /// Announces profiles of which the memory file holds these bytes.
     pub(crate) fn reload(&self, generation: u64, bytes: &[u8]) {
+        self.reload_by(None, generation, bytes);
+    }
+
+    /// What an operator's next reload finds.
+    pub(crate) fn put_on_disk(&self, generation: u64, bytes: Vec<u8>) {
+        *self.on_disk.lock().unwrap() = Some((generation, bytes));
+    }
+
+    fn reload_by(&self, operator: Option<u32>, generation: u64, bytes: &[u8]) {
         let file = sys::fds::memory_file(c"profiles", bytes).unwrap();
-        let notice = Tell::Notice(Notice::Profiles(generation));
+        let notice = Tell::Notice(Notice::Profiles(Box::new(Reload {
+            generation,
+            operator,
+            prices: Default::default(),
+        })));
         self.channel.send(&notice, &[file.as_fd()]).unwrap();
     }
 
@@ -197,6 +217,8 @@ impl FakeWarden {
                 self.say(tag, Answer::Done);
             }
             Request::Counters(_) => self.say(tag, Answer::Counters(Counters::default())),
+            Request::OpenPorts(_, ports) => self.open_ports(tag, ports),
+            Request::Reload(operator) => self.reload_for(tag, operator),
         }
     }
 
@@ -240,6 +262,35 @@ impl FakeWarden {
         }
     }
 
+    fn open_ports(&self, tag: u64, ports: Vec<u16>) {
+        self.note(Seen::OpenPorts(ports.clone()));
+        if self.script.refuses == Refuses::Ports {
+            return self.say(tag, Answer::Refused(refusal("ports", "no more")));
+        }
+        let bound = ports
+            .iter()
+            .map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+        let fds: Vec<OwnedFd> = bound.map(OwnedFd::from).collect();
+        let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+        let answer = Tell::Answer(tag, Answer::Opened(ports));
+        self.channel.send(&answer, &borrowed).unwrap();
+    }
+
+    fn reload_for(&self, tag: u64, operator: u32) {
+        self.note(Seen::Reload(operator));
+        let found = self.on_disk.lock().unwrap().take();
+        let Some((generation, bytes)) = found else {
+            let problem = "coder.toml:7: `egress.allow.hots`: unknown key";
+            return self.say(tag, Answer::Refused(refusal("reload", problem)));
+        };
+        self.reload_by(Some(operator), generation, &bytes);
+        let reloaded = Reloaded {
+            generation,
+            restart: vec!["jails".to_owned()],
+        };
+        self.say(tag, Answer::Reloaded(reloaded));
+    }
+
     fn note(&self, seen: Seen) {
         self.seen.send_modify(|all| all.push(seen));
     }
@@ -261,6 +312,7 @@ impl FakeWarden {
 
     fn prepared(&self) -> Prepared {
         Prepared {
+            ports: Vec::new(),
             layers: layers(),
             limits: limits(),
             address: [10, 77, 0, 2].into(),

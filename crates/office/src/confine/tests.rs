@@ -16,9 +16,11 @@ fn confined(probe: impl FnOnce(&Path) + Send + 'static) {
     let folders = Folders {
         audit: path.join("audit"),
         sessions: path.join("sessions"),
+        vault: path.join("vault"),
     };
     fs::create_dir(&folders.audit).unwrap();
     fs::create_dir(&folders.sessions).unwrap();
+    vault::store::prepare(&folders.vault).unwrap();
     let thread = tasks::thread("confined", move || {
         // What is denied below works here.
         fs::write(path.join("secret"), "x").unwrap();
@@ -43,6 +45,8 @@ fn files_outside_its_folders_are_out_of_reach_and_those_inside_are_not() {
         fs::write(&file, "x").unwrap();
         fs::rename(&file, path.join("sessions/one")).unwrap();
         fs::remove_file(path.join("sessions/one")).unwrap();
+        fs::write(path.join("vault/one.new"), "x").unwrap();
+        fs::rename(path.join("vault/one.new"), path.join("vault/one")).unwrap();
     });
 }
 
@@ -63,7 +67,8 @@ fn processes_and_abstract_sockets_outside_are_out_of_reach_and_its_own_are_not()
     let path = folder.path().to_owned();
     let folders = Folders {
         audit: path.clone(),
-        sessions: path,
+        sessions: path.clone(),
+        vault: path,
     };
     let scoped = sys::landlock::landlock_abi().unwrap() >= LANDLOCK_SCOPES;
     let sleep = || Command::new("/usr/bin/sleep").arg("60").spawn().unwrap();
@@ -101,6 +106,7 @@ fn a_thread_that_could_gain_privileges_is_refused() {
     let folders = Folders {
         audit: "/nowhere".into(),
         sessions: "/nowhere".into(),
+        vault: "/nowhere".into(),
     };
     let thread = tasks::thread("open", move || confine(&folders));
     let refused = thread.unwrap().join().unwrap();
