@@ -30,6 +30,7 @@ use crate::sockets::Sockets;
 pub(crate) struct Attachment {
     socket: Seqpacket,
     daemon: Option<Ephemeral>,
+    sockets: Sockets,
 }
 
 /// Why a command was not started, or not seen to its end.
@@ -94,6 +95,7 @@ impl Attachment {
         let socket = Seqpacket::connect(&daemon.attach_socket())?;
         Ok(Self {
             socket,
+            sockets: Sockets::of(daemon.folder()),
             daemon: Some(daemon),
         })
     }
@@ -114,6 +116,7 @@ impl Attachment {
         Ok(Self {
             socket,
             daemon: None,
+            sockets: sockets.clone(),
         })
     }
 
@@ -124,9 +127,28 @@ impl Attachment {
         streams: Streams,
         workspace: Option<BorrowedFd<'_>>,
     ) -> Result<Ending, AttachError> {
-        let Self { socket, daemon } = self;
+        let (ending, ()) = self.follow_with(hello, (streams, workspace), |_, _| ())?;
+        Ok(ending)
+    }
+
+    /// The same; `last` is done after the end, while the daemon is still there.
+    pub(crate) fn follow_with<T>(
+        self,
+        hello: &Hello,
+        (streams, workspace): (Streams, Option<BorrowedFd<'_>>),
+        last: impl FnOnce(&Ending, &Sockets) -> T,
+    ) -> Result<(Ending, T), AttachError> {
+        let Self {
+            socket,
+            daemon,
+            sockets,
+        } = self;
         let result =
             Conversation::open(socket, hello, streams, workspace).and_then(Conversation::follow);
+        let result = result.map(|ending| {
+            let done = last(&ending, &sockets);
+            (ending, done)
+        });
         // The conversation is over either way, and its connection closed; only then may the
         // daemon go.
         let stopped = daemon.map_or(Ok(()), Ephemeral::stop);

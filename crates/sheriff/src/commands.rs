@@ -15,9 +15,11 @@ mod logs;
 mod pause;
 mod profile;
 mod ps;
+mod reload;
 mod resume;
 mod run;
 mod seccomp;
+mod secret;
 mod stop;
 mod version;
 mod words;
@@ -26,11 +28,17 @@ use clap::Subcommand;
 
 pub(crate) use self::audit::DEFAULT_DIR as AUDIT_DIR;
 pub(crate) use self::doctor::Property;
+pub(crate) use self::egress::{
+    Bound as EgressBound, Change as ReplayChange, Kind as ReplayKind, Outcome as ReplayOutcome,
+    QuestionError, ReplayError, Ruling as EgressRuling, Told as ReplayTold,
+    Treatment as EgressTreatment, WrittenError,
+};
 pub(crate) use self::profile::Finding as ProfileFinding;
 pub(crate) use self::profile::Page as ProfilePage;
 pub(crate) use self::seccomp::{
     Answer, Attached, Installed, Linted, ListedFilter, ListedState, SeccompError, Summary,
 };
+pub(crate) use self::secret::ValueError;
 
 use crate::failure::Failure;
 use crate::sockets::Sockets;
@@ -56,9 +64,14 @@ pub(crate) enum Command {
     Pause(pause::Args),
     /// Let a frozen jail go on
     Resume(resume::Args),
+    /// Have the daemon read profiles and configuration anew, also for living jails
+    Reload(reload::Args),
     /// Watch and explain what jails send and ask for
     #[command(subcommand)]
     Egress(egress::Command),
+    /// Set, list and remove secrets, which agents use and never hold
+    #[command(subcommand)]
+    Secret(secret::Command),
     /// Check and show profiles
     #[command(subcommand)]
     Profile(profile::Command),
@@ -86,7 +99,9 @@ pub(crate) fn run(command: Command, sockets: &Sockets) -> Result<u8, Failure> {
         Command::Stop(args) => stop::run(&args, sockets),
         Command::Pause(args) => pause::run(&args, sockets),
         Command::Resume(args) => resume::run(&args, sockets),
+        Command::Reload(args) => reload::run(&args, sockets),
         Command::Egress(command) => egress::run(command, sockets),
+        Command::Secret(command) => secret::run(command, sockets),
         Command::Profile(command) => profile::run(command),
         Command::Seccomp(command) => seccomp::run(command, sockets),
         Command::Audit(command) => audit::run(command),

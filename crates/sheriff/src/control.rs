@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use api::Problem;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
-use hyper::header::HOST;
+use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
@@ -55,6 +55,10 @@ pub(crate) enum ControlError {
     Body { reason: String },
     #[error("the daemon's answer is not what this version expects: {source}")]
     Malformed { source: serde_json::Error },
+    #[error("the daemon's record: {source}")]
+    Record {
+        source: crate::commands::WrittenError,
+    },
     #[error("a line of the daemon's answer is longer than {most} bytes")]
     LongLine { most: usize },
     #[error("{} ({})", .0.title, .0.code)]
@@ -82,8 +86,43 @@ impl Control {
 
     /// Asks for something to be done.
     pub(crate) fn post(&self, path: &str) -> Result<(), ControlError> {
-        self.block_on(async {
+        self.act(Method::POST, path)
+    }
+
+    /// Asks for something to be done, and takes a JSON document for it.
+    pub(crate) fn post_for<T: DeserializeOwned>(&self, path: &str) -> Result<T, ControlError> {
+        let body = self.block_on(async {
             let answer = self.ask(Method::POST, path);
+            within(async { whole(answer.await?).await }).await
+        })?;
+        serde_json::from_slice(&body).map_err(|source| ControlError::Malformed { source })
+    }
+
+    /// Asks for something to be removed.
+    pub(crate) fn delete(&self, path: &str) -> Result<(), ControlError> {
+        self.act(Method::DELETE, path)
+    }
+
+    /// Hands over a body of a media type, and takes a JSON document for it.
+    pub(crate) fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        (media, body): (&'static str, Bytes),
+    ) -> Result<T, ControlError> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::PUT;
+        let media = HeaderValue::from_static(media);
+        request.headers_mut().insert(CONTENT_TYPE, media);
+        let body = self.block_on(async {
+            let answer = self.send(request, path);
+            within(async { whole(answer.await?).await }).await
+        })?;
+        serde_json::from_slice(&body).map_err(|source| ControlError::Malformed { source })
+    }
+
+    fn act(&self, method: Method, path: &str) -> Result<(), ControlError> {
+        self.block_on(async {
+            let answer = self.ask(method, path);
             within(async { whole(answer.await?).await }).await.map(drop)
         })
     }
@@ -123,8 +162,19 @@ impl Control {
         runtime.block_on(work)
     }
 
-    /// Sends a request; an answer that is no success is an error.
+    /// Sends a request without a body.
     async fn ask(&self, method: Method, path: &str) -> Result<Answer, ControlError> {
+        let mut request = Request::new(Full::default());
+        *request.method_mut() = method;
+        self.send(request, path).await
+    }
+
+    /// Sends a request; an answer that is no success is an error.
+    async fn send(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        path: &str,
+    ) -> Result<Answer, ControlError> {
         let stream = UnixStream::connect(&self.socket)
             .await
             .map_err(|e| self.unreachable(e))?;
@@ -135,14 +185,12 @@ impl Control {
         let mut wire = Wire {
             connection: Some(Box::pin(connection)),
         };
-        let mut request = Request::new(Empty::<Bytes>::new());
-        *request.method_mut() = method;
         *request.uri_mut() = path
             .parse()
             .map_err(|_bad_uri| ControlError::Status { status: 400 })?;
         request
             .headers_mut()
-            .insert(HOST, hyper::header::HeaderValue::from_static("sheriff"));
+            .insert(HOST, HeaderValue::from_static("sheriff"));
         let sent = async { sender.send_request(request).await.map_err(exchange) };
         let response = wire.drive(sent).await?;
         let answer = Answer { response, wire };
@@ -183,7 +231,7 @@ impl ControlError {
     }
 }
 
-type Connection = Pin<Box<http1::Connection<TokioIo<UnixStream>, Empty<Bytes>>>>;
+type Connection = Pin<Box<http1::Connection<TokioIo<UnixStream>, Full<Bytes>>>>;
 
 /// The head of an answer, and the wire that brings the rest.
 struct Answer {

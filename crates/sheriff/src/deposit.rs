@@ -37,6 +37,20 @@ pub(crate) fn binary(to: Option<&Path>, bytes: &[u8]) -> Result<(), Failure> {
     }
 }
 
+/// Whether the file could be put there: what took long to make must not be lost to a slip in its name.
+pub(crate) fn check(path: &Path) -> Result<(), DepositError> {
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    let found = fs::metadata(folder.unwrap_or_else(|| Path::new(".")));
+    let error = |source| DepositError::Write {
+        path: path.to_owned(),
+        source,
+    };
+    if !found.map_err(error)?.is_dir() {
+        return Err(error(io::ErrorKind::NotADirectory.into()));
+    }
+    Ok(())
+}
+
 fn print(bytes: &[u8]) -> Result<(), Failure> {
     let mut output = Output::new();
     output.document(bytes)?;

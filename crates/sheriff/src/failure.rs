@@ -10,7 +10,7 @@ use model::exit::EXIT_START_FAILED;
 use sys::SysError;
 
 use crate::attach::AttachError;
-use crate::commands::SeccompError;
+use crate::commands::{QuestionError, ReplayError, SeccompError, ValueError};
 use crate::control::ControlError;
 use crate::deposit::DepositError;
 use crate::shelf::ShelfError;
@@ -42,9 +42,19 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Seccomp(#[from] SeccompError),
     #[error(transparent)]
+    Value(#[from] ValueError),
+    #[error(transparent)]
     Deposit(#[from] DepositError),
     #[error(transparent)]
     Jail(#[from] jail::LaunchError),
+    #[error(transparent)]
+    Rule(#[from] policy::RuleError),
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    #[error(transparent)]
+    Proposal(#[from] policy::proposal::ProposalError),
+    #[error(transparent)]
+    Question(#[from] QuestionError),
     /// A question that could not be answered, by a command whose exit code is its answer.
     #[error(transparent)]
     Undecided(Box<Self>),
@@ -89,6 +99,7 @@ impl Failure {
             },
             Self::Control(_)
             | Self::Seccomp(_)
+            | Self::Value(_)
             | Self::Deposit(_)
             | Self::Jail(_)
             | Self::AuditKey(_)
@@ -96,6 +107,10 @@ impl Failure {
             | Self::Shelf(_)
             | Self::Profile(_)
             | Self::Policy(_)
+            | Self::Rule(_)
+            | Self::Question(_)
+            | Self::Replay(_)
+            | Self::Proposal(_)
             | Self::NoEntries { .. }
             | Self::ReportWrite { .. }
             | Self::Output { .. } => EXIT_FAILED,
@@ -117,6 +132,7 @@ impl Failure {
             Self::Attach(error) => error.remedy(),
             Self::Control(error) => error.remedy(),
             Self::Seccomp(error) => error.remedy(),
+            Self::Value(error) => error.remedy(),
             Self::Undecided(failure) | Self::Unrecorded(failure) => failure.remedy(),
             _ => None,
         }

@@ -32,10 +32,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether the command line, which could not be read, asks for `run`, `exec` or `seccomp record`.
+/// Whether the command line, which could not be read, asks for `run`, `exec`, `seccomp record` or
+/// `egress learn`.
 fn starts_something() -> bool {
     let words = std::env::args_os().skip(1).take_while(|word| word != "--");
     let words: Vec<_> = words.collect();
-    let records = words.windows(2).any(|pair| pair == ["seccomp", "record"]);
+    let pairs = [["seccomp", "record"], ["egress", "learn"]];
+    let records = words
+        .windows(2)
+        .any(|pair| pairs.iter().any(|it| pair == it));
     records || words.iter().any(|word| word == "run" || word == "exec")
 }

@@ -10,12 +10,17 @@ mod json;
 mod output;
 pub(crate) mod page;
 pub(crate) mod profile;
+pub(crate) mod replay;
+pub(crate) mod ruling;
+pub(crate) mod secret;
 pub(crate) mod session;
 mod style;
 mod syscall;
 mod table;
 pub(crate) mod text;
 pub(crate) mod toml;
+pub(crate) mod top;
+pub(crate) mod usage;
 pub(crate) mod verdict;
 
 use std::io::{self, Write};

@@ -3,6 +3,7 @@
 //! Not for: the daemon's idea of them; it reads them at its start and on reload only.
 
 mod filter;
+mod place;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

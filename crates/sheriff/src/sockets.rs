@@ -24,6 +24,13 @@ pub(crate) struct Sockets {
 }
 
 impl Sockets {
+    /// Those of the daemon with this folder.
+    pub(crate) fn of(folder: &Path) -> Self {
+        Self {
+            dir: Some(folder.to_owned()),
+        }
+    }
+
     /// The socket that starts jails and processes in them.
     pub(crate) fn attach(&self) -> PathBuf {
         self.dir().join("attach.sock")

@@ -7,7 +7,7 @@ use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -46,6 +46,11 @@ impl Ephemeral {
         };
         daemon.runtime = daemon.await_ready(ready)?;
         Ok(daemon)
+    }
+
+    /// The folder with its sockets.
+    pub(super) fn folder(&self) -> &Path {
+        &self.runtime
     }
 
     /// Where it takes commands.

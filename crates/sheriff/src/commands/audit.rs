@@ -2,6 +2,7 @@
 //!
 //! Not for: writing; only the office does.
 
+mod export;
 mod tail;
 mod verify;
 
@@ -17,6 +18,8 @@ pub(crate) const DEFAULT_DIR: &str = "/var/lib/sheriff/office/audit";
 pub(crate) enum Command {
     /// Check that the log is whole and signed
     Verify(verify::Args),
+    /// Write the log in the form of other systems
+    Export(export::Args),
     /// Show entries, one line each
     Tail(tail::Args),
 }
@@ -25,6 +28,7 @@ pub(crate) enum Command {
 pub(crate) fn run(command: Command) -> Result<u8, Failure> {
     match command {
         Command::Verify(args) => verify::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Tail(args) => tail::run(&args),
     }
 }

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 
 use api::attach::Hello;
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use model::{ProfileName, Span};
+use model::{ProfileName, SecretName, Span};
+use policy::Rule;
 
 use super::words;
 use crate::attach::{AttachError, Attachment, Ending, Streams, reason};
@@ -31,6 +32,9 @@ pub(crate) struct Jailed {
     /// Allow a host and dial this address for it
     #[arg(long, value_name = "HOST=ADDR:PORT", value_parser = words::connect)]
     connect: Vec<String>,
+    /// Let the command use a secret: its hosts are allowed with it, and its variable holds a placeholder
+    #[arg(long = "secret", value_name = "NAME")]
+    secrets: Vec<SecretName>,
     /// Set an environment variable of the command
     #[arg(long, value_name = "K=V", value_parser = OsStringValueParser::new().try_map(words::env))]
     env: Vec<Vec<u8>>,
@@ -59,7 +63,24 @@ pub(crate) struct Ready {
     streams: Streams,
 }
 
+/// What is recorded of a command beyond what always is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Watched {
+    Nothing,
+    /// Its system calls.
+    SystemCalls,
+    /// Its requests, all of which are let through.
+    Egress,
+}
+
 impl Jailed {
+    /// The rules of `--connect`.
+    pub(crate) fn connections(&self) -> Result<Vec<Rule>, Failure> {
+        let rules = self.connect.iter().zip(0..);
+        let rules = rules.map(|(text, index)| Ok(Rule::from_cli_connect(text, index)?));
+        rules.collect()
+    }
+
     /// What can fail without a jail fails before there is one.
     pub(crate) fn prepare(self) -> Result<Ready, Failure> {
         let opened = self.workspace.as_deref().map(sys::command::open_folder);
@@ -75,7 +96,18 @@ impl Jailed {
 
 impl Ready {
     /// Runs the command to its end, and says what there is to say about it.
-    pub(crate) fn follow(self, sockets: &Sockets, record: bool) -> Result<Ending, Failure> {
+    pub(crate) fn follow(self, sockets: &Sockets, watched: Watched) -> Result<Ending, Failure> {
+        let (ending, ()) = self.follow_with(sockets, watched, |_, _| ())?;
+        Ok(ending)
+    }
+
+    /// The same; `last` is done after the end, while the daemon is still there.
+    pub(crate) fn follow_with<T>(
+        self,
+        sockets: &Sockets,
+        watched: Watched,
+        last: impl FnOnce(&Ending, &Sockets) -> T,
+    ) -> Result<(Ending, T), Failure> {
         let Self {
             options,
             workspace,
@@ -93,17 +125,20 @@ impl Ready {
             env: options.env,
             allow: options.allow,
             connect: options.connect,
+            secrets: options.secrets,
             limits: options.limit,
             timeout: options.timeout,
             workspace: workspace.is_some(),
             terminal: streams.window(),
-            record,
+            record: watched == Watched::SystemCalls,
+            learn: watched == Watched::Egress,
         };
         let hello = Hello::Run(Box::new(request));
-        let ending = attachment.follow(&hello, streams, workspace.as_ref().map(AsFd::as_fd))?;
+        let workspace = workspace.as_ref().map(AsFd::as_fd);
+        let (ending, last) = attachment.follow_with(&hello, (streams, workspace), last)?;
         if let Some(text) = reason(&ending.record, &program) {
             render::note(&text);
         }
-        Ok(ending)
+        Ok((ending, last))
     }
 }

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::jailed::Jailed;
+use super::jailed::{Jailed, Watched};
 use crate::attach::Ending;
 use crate::failure::Failure;
 use crate::render;
@@ -26,7 +26,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, sockets: &Sockets) -> Result<u8, Failure> {
     let ready = args.jailed.prepare()?;
     let report = args.report.as_deref().map(open_report).transpose()?;
-    let ending = ready.follow(sockets, false)?;
+    let ending = ready.follow(sockets, Watched::Nothing)?;
     finish(&ending, report)
 }
 

@@ -8,7 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use model::span::SpanError;
 use model::{ByteSize, Limits, Span};
 use policy::limits::{LimitError, apply_override};
-use policy::{Rule, RuleError};
+use policy::{Destination, DestinationError, Rule, RuleError, Scheme};
 
 /// An environment entry without a name or value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +47,12 @@ pub(super) fn env(text: OsString) -> Result<Vec<u8>, WordError> {
 /// `HOST[:PORT]`, in the daemon's own reading.
 pub(super) fn allow(text: &str) -> Result<String, RuleError> {
     Rule::from_cli_allow(text, 0).map(|_rule| text.to_owned())
+}
+
+/// `HOST[:PORT]` without wildcards, in the daemon's own reading.
+pub(in crate::commands) fn exact(text: &str) -> Result<String, DestinationError> {
+    let port = Some(Scheme::Https.default_port());
+    Destination::from_authority(text.as_bytes(), port).map(|_destination| text.to_owned())
 }
 
 /// `HOST[:PORT]=ADDR:PORT`, in the daemon's own reading.

@@ -5,7 +5,7 @@
 use api::control::Why;
 use model::{EgressEvent, Phase, Verdict};
 
-use super::{Output, Paint, Style, text};
+use super::{Output, Paint, Style, ruling, text};
 use crate::failure::Failure;
 
 /// Longest host shown, as DNS allows (RFC 1035 section 2.3.4).
@@ -48,6 +48,9 @@ pub(crate) fn why(why: &Why, output: &mut Output) -> Result<(), Failure> {
     output.line(&text::escape(&why.explanation))?;
     let rule = why.decision.rule.as_deref().unwrap_or("none");
     output.line(&format!("rule: {}", text::escape(rule)))?;
+    if let Some(place) = &why.place {
+        ruling::place(place, output)?;
+    }
     output.line(&format!("session: {}", why.decision.session))?;
     for step in &why.next_steps {
         output.line(&format!("next: {}", text::escape(step)))?;

@@ -69,6 +69,14 @@ impl Output {
         self.line(&text)
     }
 
+    /// A document on one line.
+    pub(crate) fn compact(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        let text = serde_json::to_string(value).map_err(|source| Failure::Output {
+            source: source.into(),
+        })?;
+        self.line(&json::defuse(&text))
+    }
+
     /// A line of JSON that came as one, live.
     pub(crate) fn json_line(&mut self, line: &[u8]) -> Result<(), Failure> {
         self.live(&json::defuse(&String::from_utf8_lossy(line)))

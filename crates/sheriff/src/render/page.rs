@@ -128,34 +128,27 @@ fn egress(page: &ProfilePage, output: &mut Output) -> Result<(), Failure> {
 
 fn budget(budget: &Budget) -> String {
     let size = |word: &str, size: Option<ByteSize>| size.map(|size| format!("{size} {word}"));
-    let sizes = [
+    let count = |word: &str, count: Option<u64>| count.map(|count| format!("{count} {word}"));
+    let limits = [
         size("up", budget.egress_up),
         size("down", budget.egress_down),
+        count("requests", budget.requests),
+        count("tokens of models", budget.llm_tokens),
+        budget.llm_cost.map(|cost| format!("models for {cost}")),
     ];
-    let sizes: Vec<String> = sizes.into_iter().flatten().collect();
+    let limits: Vec<String> = limits.into_iter().flatten().collect();
     let then = match budget.on_exceeded {
         OnExceeded::Stop => "then it ends",
         OnExceeded::Warn => "beyond that it goes on and is recorded",
     };
-    match sizes.is_empty() {
+    match limits.is_empty() {
         true => "budget: bytes are counted, not limited".to_owned(),
-        false => format!("budget: {}, {then}", sizes.join(", ")),
+        false => format!("budget: {}, {then}", limits.join(", ")),
     }
 }
 
 fn rule(rule: &EffectiveRule) -> String {
-    let ports = rule.ports.as_ref().map_or_else(
-        || "*".to_owned(),
-        |ports| {
-            let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
-            ports.join(",")
-        },
-    );
-    let mut words = format!("{}:{ports}", rule.host);
-    for list in [&rule.methods, &rule.paths].into_iter().flatten() {
-        words += &format!(" {}", list.join(","));
-    }
-    format!("{words} ({})", rule.rule)
+    format!("{rule} ({})", rule.rule)
 }
 
 fn environment(page: &ProfilePage, output: &mut Output) -> Result<(), Failure> {

@@ -96,22 +96,7 @@ fn egress(policy: &EffectivePolicy, output: &mut Output) -> Result<(), Failure> 
 }
 
 fn words(rule: &EffectiveRule) -> String {
-    let ports = rule.ports.as_ref().map_or_else(
-        || "*".to_owned(),
-        |ports| {
-            ports
-                .iter()
-                .map(u16::to_string)
-                .collect::<Vec<_>>()
-                .join(",")
-        },
-    );
-    let mut words = format!("{}:{ports}", rule.host);
-    for list in [&rule.methods, &rule.paths].into_iter().flatten() {
-        words.push(' ');
-        words.push_str(&list.join(","));
-    }
-    format!("{words} ({})", rule.rule)
+    format!("{rule} ({})", rule.rule)
 }
 
 fn field(output: &mut Output, name: &str, value: &str) -> Result<(), Failure> {

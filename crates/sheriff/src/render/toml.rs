@@ -183,7 +183,7 @@ fn number(value: u64) -> String {
 }
 
 /// A basic string of TOML, whatever is in it.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for character in text.chars() {
         match character {
@@ -197,6 +197,6 @@ fn quoted(text: &str) -> String {
 }
 
 /// Text that can't leave its comment.
-fn comment(text: &str) -> String {
+pub(crate) fn comment(text: &str) -> String {
     super::text::escape(text).into_owned()
 }

@@ -205,13 +205,18 @@ fn a_stream_that_is_cut_is_1_after_the_lines_that_came() {
 fn egress_why_explains() {
     let why = json!({
         "decision": samples::event("a.example"), "close": null,
-        "explanation": "no rule allows a.example:443", "next_steps": ["--allow a.example"]
+        "explanation": "no rule allows a.example:443", "next_steps": ["--allow a.example"],
+        "place": { "file": "/p/own.toml", "line": 7, "text": "[[egress.deny]]\nhost = \"a.example\"" }
     });
     let (output, request) = ask(&["egress", "why", EVENT], &ok(&why));
     assert_eq!(request, format!("GET /v1/egress/why/{EVENT} HTTP/1.1"));
     let text = stdout(&output);
     assert!(
         text.contains("no rule allows") && text.contains("next: --allow a.example"),
+        "{text}"
+    );
+    assert!(
+        text.contains("/p/own.toml:7\n    [[egress.deny]]\n    host = \"a.example\"\n"),
         "{text}"
     );
     let (output, _) = ask(&["egress", "why", "--json", EVENT], &ok(&why));

@@ -10,6 +10,7 @@
 mod audit;
 mod control;
 mod doctor;
+mod egress;
 mod ephemeral;
 mod exec;
 mod office;
@@ -17,4 +18,5 @@ mod profile;
 mod run;
 mod samples;
 mod seccomp;
+mod secret;
 mod terminal;

@@ -189,6 +189,25 @@ fn explain_shows_every_layer_and_where_each_rule_stands() {
 }
 
 #[test]
+fn explain_and_show_name_what_a_rule_asks_of_requests() {
+    let list = "version = 1\nname = \"web\"\n[[allow]]\nhost = \"api.example.com\"\nmethods = [\"POST\"]\npaths = [\"/v1/*\"]\nsecret = [\"own\", \"key\"]\nmax_body = \"1MiB\"\nwebsocket = false\nllm = \"openai\"\nrate = \"60/m\"\nconnect = \"10.0.0.1:8\"\n";
+    let folder = folder(list);
+    let words = "api.example.com:443 POST /v1/* secret=key,own max_body=1MiB websocket=no llm=openai rate=60/m (";
+    for command in ["explain", "show"] {
+        let output = profile(folder.path(), &[command, "mine"]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert!(stdout(&output).contains(words), "{}", stdout(&output));
+    }
+    let output = profile(folder.path(), &["show", "--json", "mine"]);
+    let shown: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let rule = &shown["policy"]["allow"][0];
+    assert_eq!(
+        (&rule["max_body"], &rule["rate"]),
+        (&"1MiB".into(), &"60/m".into())
+    );
+}
+
+#[test]
 fn a_filter_may_extend_one_of_the_host_and_must_let_the_jails_init_work() {
     let folder = folder(LIST);
     let filters = folder.path().join("seccomp");

@@ -5,7 +5,7 @@
 use jail::outline::{LandlockRule, Outline, OutlinedMount};
 use jail::{Root, Tmpfs, View};
 use model::{ByteSize, Limits, ProfileName};
-use policy::{Budget, EffectivePolicy, ProfileKind, ResolvedProfile};
+use policy::{Budget, EffectivePolicy, ResolvedProfile};
 use seccomp::explain::{self, Count};
 use seccomp::{Arch, Profile, Purpose, compile_for};
 use serde::Serialize;
@@ -14,7 +14,7 @@ use crate::commands::SeccompError;
 use crate::commands::folder::Folder;
 use crate::failure::Failure;
 use crate::render::{Output, page};
-use crate::shelf::{Kind, Shelf};
+use crate::shelf::Shelf;
 
 /// Options of `profile explain`.
 #[derive(Debug, clap::Args)]
@@ -226,21 +226,10 @@ impl Egress {
     /// Rules name their profile; a reader wants its file.
     fn of(mut policy: EffectivePolicy, shelf: &Shelf) -> Self {
         for rule in policy.allow.iter_mut().chain(&mut policy.deny) {
-            if let Some(place) = place(&rule.rule, shelf) {
-                rule.rule = place;
+            if let Some(place) = shelf.rule_place(&rule.rule) {
+                rule.rule = format!("{}:{}", place.file, place.line);
             }
         }
         Self { policy }
     }
-}
-
-/// `coder:31` or `egress/web:4` with the file instead of the name.
-fn place(rule: &str, shelf: &Shelf) -> Option<String> {
-    let (source, line) = rule.rsplit_once(':')?;
-    let (kind, name) = match source.strip_prefix("egress/") {
-        Some(name) => (ProfileKind::Egress, name),
-        None => (ProfileKind::Jail, source),
-    };
-    let found = shelf.find(Kind::from(kind), &name.parse().ok()?).ok()?;
-    Some(format!("{}:{line}", found.file))
 }

@@ -6,7 +6,7 @@
 //!
 //! Not for: refused calls, which a recording never sees (`logs`).
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -19,8 +19,8 @@ use seccomp::{Arch, Profile};
 
 use super::SeccompError;
 use crate::attach::Ending;
-use crate::commands::jailed::Jailed;
-use crate::deposit::{self, DepositError};
+use crate::commands::jailed::{Jailed, Watched};
+use crate::deposit;
 use crate::failure::Failure;
 use crate::render;
 use crate::shelf::FilterError;
@@ -46,8 +46,8 @@ pub(crate) struct Args {
 /// Runs and records the command; its exit code is ours.
 pub(crate) fn run(args: Args, sockets: &Sockets) -> Result<u8, Failure> {
     let ready = args.jailed.prepare()?;
-    args.output.as_deref().map(check_output).transpose()?;
-    let ending = ready.follow(sockets, true)?;
+    args.output.as_deref().map(deposit::check).transpose()?;
+    let ending = ready.follow(sockets, Watched::SystemCalls)?;
     let code = ending.record.code;
     match write(ending, args.name, args.output.as_deref()) {
         Err(failure) if code != 0 => {
@@ -56,20 +56,6 @@ pub(crate) fn run(args: Args, sockets: &Sockets) -> Result<u8, Failure> {
         }
         other => other.map(|()| code),
     }
-}
-
-/// A long recording must not be lost to a slip in the file's name.
-fn check_output(path: &Path) -> Result<(), DepositError> {
-    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
-    let found = fs::metadata(folder.unwrap_or_else(|| Path::new(".")));
-    let error = |source| DepositError::Write {
-        path: path.to_owned(),
-        source,
-    };
-    if !found.map_err(error)?.is_dir() {
-        return Err(error(std::io::ErrorKind::NotADirectory.into()));
-    }
-    Ok(())
 }
 
 /// Makes the proposal and puts it where it should be.
