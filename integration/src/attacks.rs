@@ -13,6 +13,7 @@ mod planting;
 mod probe;
 mod processes;
 mod rebinding;
+mod resolvers;
 mod seccomp;
 mod setup;
 mod sockets;

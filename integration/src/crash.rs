@@ -44,7 +44,7 @@ impl Moments {
 }
 
 /// Children of a process with this name.
-fn children(parent: u32, name: &str) -> Vec<u32> {
+pub(crate) fn children(parent: u32, name: &str) -> Vec<u32> {
     let list = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
     let list = list.unwrap_or_default();
     let named = |pid: &u32| {
@@ -58,7 +58,7 @@ fn children(parent: u32, name: &str) -> Vec<u32> {
 }
 
 /// Kills; true when the process was there to be killed.
-fn kill(pid: u32) -> bool {
+pub(crate) fn kill(pid: u32) -> bool {
     let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
     kill_process(pid, Signal::KILL).is_ok()
 }

@@ -44,7 +44,7 @@ use std::time::{Duration, Instant};
 use testkit::{Authority, Identity};
 
 pub(crate) use child::Child;
-pub(crate) use daemon::{Daemon, sysroot};
+pub(crate) use daemon::{Daemon, OWN_PROFILE, sysroot};
 pub(crate) use jail::Jail;
 pub(crate) use leftovers::Leftovers;
 pub(crate) use outcome::Outcome;

@@ -72,9 +72,20 @@ fn the_warden_links_no_runtime_no_tls_no_http_no_sql_and_at_most_60_crates() {
 
 #[test]
 fn pure_crates_stay_pure() {
-    for package in ["sheriff-policy", "sheriff-seccomp", "sheriff-model"] {
+    for package in [
+        "sheriff-policy",
+        "sheriff-seccomp",
+        "sheriff-model",
+        "sheriff-llm",
+    ] {
         assert_without(package, &["tokio", "nix", "libc", "sheriff-sys", "mio"]);
     }
+}
+
+#[test]
+fn the_authority_knows_no_runtime_and_never_meets_the_warden() {
+    assert_without("sheriff-authority", &["tokio", "nix", "sheriff-sys", "mio"]);
+    assert_without("sheriffd", &["sheriff-authority", "rcgen", "x509-parser"]);
 }
 
 #[test]
@@ -89,6 +100,15 @@ fn the_proxy_names_neither_jail_nor_gateway() {
             "sheriff-warrant",
         ],
     );
+}
+
+#[test]
+fn secrets_are_the_offices_and_their_crate_dials_nobody() {
+    for package in ["sheriffd", "sheriff"] {
+        assert_without(package, &["sheriff-vault", "chacha20poly1305"]);
+    }
+    assert_without("sheriff-vault", &["hyper", "rustls", "sheriff-egress"]);
+    assert!(crates_of("sheriff-office").contains("sheriff-vault"));
 }
 
 #[test]

@@ -216,3 +216,46 @@ ask('steady_again', 'steady.example')",
     assert_eq!(resolver.asked("rebind.example"), 3);
     assert_eq!(resolver.asked("mixed.example"), 1);
 }
+
+#[test]
+fn what_a_jail_asks_of_names_reaches_no_resolver_before_a_connection_is_judged() {
+    let world = World::new();
+    let socket = inside(world.near.pid(), || {
+        UdpSocket::bind("127.0.0.1:53").unwrap()
+    });
+    let resolver = Resolver::on(socket, answers);
+    let public = world.serve(&world.far, PUBLIC);
+    let mut jail = world.jail(
+        &["steady.example"],
+        "
+import subprocess
+def known(*words): return subprocess.run(['getent', *words], stdout=subprocess.DEVNULL).returncode == 0
+print(known('ahosts', 'steady.example'), known('ahosts', 'both.example'), known('hosts', '93.184.216.34'))
+for name in ('steady.example', 'both.example'):
+    try: socket.create_connection((name, 81), timeout=30)
+    except OSError as error: print(type(error).__name__)
+ask('denied', 'both.example')
+print('asked', flush=True)
+sys.stdin.readline()
+ask('allowed', 'steady.example')
+s = socket.create_connection(('steady.example', 80), timeout=30)
+s.sendall(b'GET / HTTP/1.1\\r\\nHost: steady.example\\r\\n\\r\\n')
+print('direct', s.recv(12).decode())
+s = socket.create_connection(('93.184.216.34', 80), timeout=30)
+s.sendall(b'GET / HTTP/1.1\\r\\nHost: both.example\\r\\n\\r\\n')
+print('literal', s.recv(12).decode())",
+    );
+    jail.await_text("asked", PATIENCE);
+    for name in NAMES {
+        assert_eq!(resolver.asked(name), 0, "{name}");
+    }
+    jail.send("on\n");
+    let state = jail.wait(PATIENCE);
+    let text = String::from_utf8_lossy(&state.stdout).into_owned();
+    let expected = "True False False\nConnectionRefusedError\ngaierror\n\
+        denied 403 not_in_allowlist\nasked\nallowed 200\ndirect HTTP/1.1 200\nliteral HTTP/1.1 403\n";
+    assert_eq!(text, expected, "{state}");
+    assert_eq!(resolver.asked("steady.example"), 2);
+    assert_eq!(resolver.asked("both.example"), 0);
+    assert_eq!(public.traffic().connections(), 2);
+}

@@ -75,7 +75,7 @@ print(status, s.recv(1)[0], said(hello('SITE.example')[:3]) if False else '')";
 }
 
 #[test]
-fn a_transparent_connection_reaches_nothing_whatever_name_it_claims() {
+fn a_transparent_connection_reaches_the_host_it_names_and_never_the_address_it_dialled() {
     let site = Http::tls(&identity(&["site.example"]), |_| Response::ok("ok"));
     let plain = Http::plain(|_| Response::ok("ok"));
     let jail = Jail::new()
@@ -86,17 +86,18 @@ fn a_transparent_connection_reaches_nothing_whatever_name_it_claims() {
 s = socket.create_connection(('203.0.113.9', 443), timeout=10)
 s.sendall(hello('site.example')); print(s.recv(1)[0])
 s = socket.create_connection(('203.0.113.9', 80), timeout=10)
-s.sendall(b'GET / HTTP/1.1\\r\\nHost: site.example\\r\\n\\r\\n'); print(everything(s).split()[1].decode())
+s.sendall(b'GET / HTTP/1.1\\r\\nHost: site.example\\r\\nConnection: close\\r\\n\\r\\n'); print(everything(s).split()[1].decode())
+s = socket.create_connection(('203.0.113.9', 443), timeout=10)
+s.sendall(hello('evil.example')); print(s.recv(1)[0])
+s = socket.create_connection(('203.0.113.9', 80), timeout=10)
+s.sendall(b'GET / HTTP/1.1\\r\\nHost: evil.example\\r\\nConnection: close\\r\\n\\r\\n'); print(everything(s).split()[1].decode())
 t, status = connect('site.example'); t = tls(t, 'site.example')
 t.sendall(b'GET / HTTP/1.1\\r\\nHost: site.example\\r\\nConnection: close\\r\\n\\r\\n'); print(everything(t).split()[1].decode())
 ";
     let outcome = jail.python(&format!("{SAY}{script}")).ok();
-    // 21: an alert.
-    assert_eq!(outcome.text(), "21\n403\n200", "{outcome}");
-    assert_eq!(
-        (site.requests().len(), plain.traffic().connections()),
-        (1, 0)
-    );
+    // 22: the server's handshake; 21: an alert.
+    assert_eq!(outcome.text(), "22\n200\n21\n403\n200", "{outcome}");
+    assert_eq!((site.requests().len(), plain.requests().len()), (1, 1));
 }
 
 #[test]

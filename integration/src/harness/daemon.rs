@@ -22,6 +22,9 @@ const READY_WAIT: Duration = Duration::from_secs(30);
 /// Names of our folders: this, the test process's id, and what makes them unique.
 const FOLDER_PREFIX: &str = "sheriff-test-";
 
+/// Its own profile, where a test has one.
+pub(crate) const OWN_PROFILE: &str = "own";
+
 /// A running daemon. It ends when this value is dropped, and also when the test process dies.
 #[derive(Debug)]
 pub(crate) struct Daemon {
@@ -59,10 +62,15 @@ impl Daemon {
         Self::start(Kind::Ephemeral, configuration)
     }
 
+    /// The same with a jail profile named [`OWN_PROFILE`], whose text this is, beside the suite's.
+    pub(crate) fn ephemeral_for(profile: &str, configuration: &str) -> Self {
+        Self::begin(Kind::Ephemeral, configuration, None, Some(profile))
+    }
+
     /// The same from the build with fault injection, whose jails lack this layer; see
     /// `sheriff-jail`'s module `fault` for the names.
     pub(crate) fn without(layer: &'static str) -> Self {
-        Self::begin(Kind::Ephemeral, "", Some(layer))
+        Self::begin(Kind::Ephemeral, "", Some(layer), None)
     }
 
     /// A daemon whose folders stay for [`Self::restart`].
@@ -76,16 +84,25 @@ impl Daemon {
     }
 
     fn start(kind: Kind, configuration: &str) -> Self {
-        Self::begin(kind, configuration, None)
+        Self::begin(kind, configuration, None, None)
     }
 
-    fn begin(kind: Kind, configuration: &str, without: Option<&'static str>) -> Self {
+    fn begin(
+        kind: Kind,
+        configuration: &str,
+        without: Option<&'static str>,
+        own: Option<&str>,
+    ) -> Self {
         require_root();
         let prefix = format!("{FOLDER_PREFIX}{}-", std::process::id());
         let folder = tempfile::Builder::new().prefix(&prefix).tempdir().unwrap();
         // The office, which is another user, passes through to its folder.
         fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
         write_configuration(folder.path(), configuration);
+        if let Some(text) = own {
+            let name = format!("profiles/jail/{OWN_PROFILE}.toml");
+            fs::write(folder.path().join(name), text).unwrap();
+        }
         let mut daemon = Self {
             process: None,
             runtime: PathBuf::new(),
@@ -176,6 +193,11 @@ impl Daemon {
     /// Folder of the profiles that it reads at its start, beside the shipped ones.
     pub(crate) fn profiles(&self) -> PathBuf {
         self.folder.path().join("profiles")
+    }
+
+    /// Writes the configuration anew with these further lines; it counts after a reload or a restart.
+    pub(crate) fn configure(&self, configuration: &str) {
+        write_configuration(self.folder.path(), configuration);
     }
 
     /// Folder of the audit log.

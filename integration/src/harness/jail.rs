@@ -222,10 +222,24 @@ impl Jail {
 
     /// The same, left running.
     pub(crate) fn start_recording(&self, options: &[&str], argv: &[&str]) -> Child {
+        self.start_watched(&["seccomp", "record"], options, argv)
+    }
+
+    /// Has `sheriff egress learn` run a program to its end, under a daemon that runs already, or one that
+    /// it starts.
+    pub(crate) fn learn(&self, options: &[&str], argv: &[&str]) -> Outcome {
+        let mut child = self.start_watched(&["egress", "learn"], options, argv);
+        child.close_input();
+        Outcome::new(child.wait(self.patience), Value::Null)
+    }
+
+    fn start_watched(&self, words: &[&str], options: &[&str], argv: &[&str]) -> Child {
         let mut command = Command::new(binary("sheriff"));
-        let sockets = self.sockets.as_ref().unwrap();
-        command.arg("--socket-dir").arg(sockets);
-        command.args(["seccomp", "record"]).args(options);
+        match &self.sockets {
+            Some(sockets) => command.arg("--socket-dir").arg(sockets).args(words),
+            None => command.args(words).arg("--ephemeral"),
+        };
+        command.args(options);
         self.follow_up(&mut command, argv);
         let mut child = Child::start(command.stdin(Stdio::piped()));
         if let Some(bytes) = &self.stdin {
