@@ -6,6 +6,7 @@
 mod bench;
 mod demo;
 mod error;
+mod fuzz;
 mod probe;
 mod release;
 mod step;
@@ -35,8 +36,10 @@ enum Chore {
     Demo,
     /// Build the three binaries as they are installed, into `target/release`.
     Build,
-    /// Build release binaries and measure them beside bwrap, runc, squid and tinyproxy.
+    /// Build release binaries and measure them beside bwrap, runc and other proxies.
     Bench(bench::Args),
+    /// Feed each parser of foreign input with ever new inputs (`fuzz/`), so many seconds each.
+    Fuzz(fuzz::Args),
     /// Run the privileged suite in a virtual machine with another kernel and cgroup v2 alone.
     Vm(vm::Args),
     /// The client of the proxy measurements, in a jail and on the host.
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Chore::Demo => demo::run(),
         Chore::Build => release::run(),
         Chore::Bench(args) => bench::run(&args),
+        Chore::Fuzz(args) => fuzz::run(&args),
         Chore::Vm(args) => vm::run(&args),
         Chore::BenchClient { task } => bench::run_client(task),
         Chore::DemoAsRoot => demo::run_as_root(),

@@ -20,7 +20,11 @@ use crate::tree;
 
 /// Stories that the machine can't run, with the reason: they look for tools that its image has not,
 /// or time themselves against a real processor, which an emulated one is ten times slower than.
-const LEFT_OUT: [(&str, &str); 11] = [
+const LEFT_OUT: [(&str, &str); 12] = [
+    (
+        "clients",
+        "no nginx, Python libraries, npm or cargo in the image",
+    ),
     ("node", "no npm in the image"),
     ("rust", "no Rust in the image"),
     ("python", "no package index tools in the image"),

@@ -1,0 +1,9 @@
+//! Fuzzes contents of HTTP/1.1 messages.
+//!
+//! Not for: what must hold, which `egress::fuzzing` has; `cargo test` runs the same functions.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    sheriff_egress::fuzzing::body(input);
+});

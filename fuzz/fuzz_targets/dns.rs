@@ -1,0 +1,9 @@
+//! Fuzzes the resolver's questions and replies.
+//!
+//! Not for: what must hold, which `egress::fuzzing` has; `cargo test` runs the same functions.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    sheriff_egress::fuzzing::dns(input);
+});
