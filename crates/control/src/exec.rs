@@ -205,8 +205,25 @@ impl Session {
         tokio::select! {
             biased;
             record = self.exit_of(process) => record,
-            _jail = self.gone() => ExitRecord::ended(ExitReason::Killed),
+            jail = self.gone() => ended_with(jail.record.reason),
         }
+    }
+}
+
+/// The end of a process whose jail ended around it: for the same reason, unless that was the main
+/// command's own; then the kernel killed the rest.
+const fn ended_with(jail: ExitReason) -> ExitRecord {
+    match jail {
+        ExitReason::Memory
+        | ExitReason::Timeout
+        | ExitReason::Budget
+        | ExitReason::Killed
+        | ExitReason::DaemonGone => ExitRecord::ended(jail),
+        ExitReason::Exited
+        | ExitReason::Signalled
+        | ExitReason::NotExecutable
+        | ExitReason::NotFound
+        | ExitReason::StartFailed => ExitRecord::ended(ExitReason::Signalled),
     }
 }
 

@@ -19,10 +19,14 @@ use crate::reason::Cause;
 use crate::tunnel::{self, Greeting};
 
 /// Serves one CONNECT.
-pub(crate) async fn serve(conversation: &mut Conversation, head: &Head) -> Next {
-    match read(head) {
-        Ok(asked) => ask(conversation, &asked, Greeting::Connect).await,
-        Err(cause) => conversation.refuse_head(head, cause).await,
+pub(crate) async fn serve(conversation: &mut Conversation, head: Head) -> Next {
+    match read(&head) {
+        Ok(asked) => {
+            // A tunnel may be silent for hours, and the head holds the buffer that it was read into.
+            drop(head);
+            ask(conversation, &asked, Greeting::Connect).await
+        }
+        Err(cause) => conversation.refuse_head(&head, cause).await,
     }
 }
 

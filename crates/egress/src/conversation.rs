@@ -90,7 +90,7 @@ impl Conversation {
             next = match self.next_head().await {
                 Ok(Some(head)) if head.method == "CONNECT" && self.form == Form::Proxy => {
                     lines = Lines::default();
-                    connect::serve(&mut self, &head).await
+                    connect::serve(&mut self, head).await
                 }
                 Ok(Some(head)) => forward::serve(&mut self, &head, &lines).await,
                 Ok(None) => Next::Done,

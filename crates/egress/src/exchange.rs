@@ -105,7 +105,9 @@ impl Exchange {
             self.note(&note);
         }
         // A budget that runs out in the middle ends what was allowed; that is no denial.
-        if cause.is_denial() && !self.account.has_moved() {
+        // A placeholder in the wrong place is one at any time.
+        let refused = cause == Cause::SecretMisdirected || !self.account.has_moved();
+        if cause.is_denial() && refused {
             self.event.verdict = Verdict::Deny;
             self.account.deny();
         }

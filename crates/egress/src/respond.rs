@@ -104,7 +104,7 @@ pub(crate) fn text(reason: &str) -> &'static str {
         "websocket_not_allowed" => "the rule forbids WebSockets",
         "certificate_unavailable" => "no certificate could be made for this host",
         "client_tls_failed" => "the client did not take the certificate of the jail's authority",
-        "secret_misdirected" => "a secret's placeholder was sent to a host that it is not for",
+        "secret_misdirected" => "a secret's placeholder was sent where the secret is not for",
         "secret_needs_tls" => "a secret is only sent under TLS",
         "secret_unavailable" => "the secret's value can't be had now, so nothing was sent",
         "unreadable_body" => {
@@ -120,7 +120,7 @@ pub(crate) fn text(reason: &str) -> &'static str {
         "not_tls" => "only TLS may pass through this port",
         "upgrade_refused" => "only an upgrade to websocket is possible",
         "dns_refused" => "names are resolved by the proxy alone",
-        "budget_exceeded" => "the byte budget of the session is used up",
+        "budget_exceeded" => "a budget of the session is used up",
         "too_many_connections" => "the session has too many connections open",
         "resolve_failed" => "the host name could not be resolved",
         "upstream_unreachable" => "the host could not be reached",

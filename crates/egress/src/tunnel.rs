@@ -192,9 +192,11 @@ async fn begin(
     (permit, asked): (&Permit, &Asked),
     upstream: &Upstream,
 ) -> Result<(), Cause> {
-    let first = conversation.buffer.split();
+    let first = std::mem::take(&mut conversation.buffer);
     let written = upstream.write(&first).await;
     written.map_err(|error| cause::<Upstream>(&error))?;
+    // A tunnel may be silent for hours, and needs no buffer.
+    drop(first);
     carry(conversation, (permit, asked), upstream, Filters::default()).await
 }
 
