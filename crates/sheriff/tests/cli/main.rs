@@ -9,6 +9,7 @@
 
 mod audit;
 mod control;
+mod docs;
 mod doctor;
 mod egress;
 mod ephemeral;
