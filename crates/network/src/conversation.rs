@@ -3,6 +3,7 @@
 //! Not for: which requests make a hub or a cell.
 
 use std::fmt::Display;
+use std::time::{Duration, Instant};
 
 use netlink_packet_core::{
     NLM_F_ACK, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
@@ -19,6 +20,13 @@ use crate::request::Request;
 /// Room for one answer. Acknowledgements of failures repeat the request (below 512 bytes), counters
 /// take 200.
 const ANSWER_BYTES: usize = 4096;
+
+/// How long a new wire may take to carry; it is some hundred microseconds, on a loaded host more. Without
+/// a bound a privileged process could hang.
+const WIRE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Pause between two looks at a wire.
+const WIRE_NAP: Duration = Duration::from_micros(50);
 
 /// Length that messages are padded to within one datagram (`NLMSG_ALIGNTO`).
 const ALIGNMENT: usize = 4;
@@ -79,6 +87,20 @@ impl Conversation {
             }
         }
         Err(confused(request.step, object))
+    }
+
+    /// Waits until an interface's wire carries. The kernel starts the queue of an interface that was up
+    /// before its peer some time after the peer comes up, by itself, and until then drops what is sent.
+    pub(crate) fn wait_for_wire(&self, interface: &dyn Display) -> Result<(), NetworkError> {
+        let (step, name) = ("wait for a cell's wire", interface.to_string());
+        let begun = Instant::now();
+        while !self.socket.has_carrier(&name).step(step)? {
+            if begun.elapsed() > WIRE_PATIENCE {
+                return Err(NetworkError::new(step, name, Errno::ETIMEDOUT));
+            }
+            std::thread::sleep(WIRE_NAP);
+        }
+        Ok(())
     }
 
     /// Takes answers until each pending request has its own. All are taken, also after a refusal, so

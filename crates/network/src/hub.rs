@@ -77,6 +77,7 @@ impl Hub {
         sysctl::apply_cell()?;
         let (slot, index) = self.join(netns.as_fd())?;
         kernel.apply(&slot, &inside(slot))?;
+        self.kernel.wait_for_wire(&slot)?;
         self.kernel.apply(&slot, &outside(slot, index))?;
         visit
             .move_on(self.namespace.as_fd())

@@ -17,6 +17,16 @@ use crate::error::{Context, SysError};
 /// Port number of the kernel's end (netlink(7)).
 const KERNEL: u32 = 0;
 
+/// `ETHTOOL_GLINK` (`linux/ethtool.h`).
+const GET_LINK: u32 = 0x0a;
+
+/// `struct ethtool_value`.
+#[repr(C)]
+struct Question {
+    command: u32,
+    answer: u32,
+}
+
 /// A netlink socket. It speaks for the network namespace in which it was opened, for ever,
 /// wherever its thread goes afterwards.
 #[derive(Debug)]
@@ -51,6 +61,38 @@ impl NetlinkSocket {
         let next = self.sequence.get().wrapping_add(1);
         self.sequence.set(next);
         next
+    }
+
+    /// True when an interface of this socket's namespace has a carrier. To answer, Linux 6.8 and later
+    /// first finish what a change of the carrier began (`ethtool_op_get_link`), so that what is sent
+    /// from then on is not dropped by a queue that has yet to be started.
+    ///
+    /// # Errors
+    /// `ioctl`'s; `ENAMETOOLONG` for a name of 16 bytes or more.
+    pub fn has_carrier(&self, interface: &str) -> Result<bool, SysError> {
+        #[expect(unsafe_code, reason = "a plain record of the C library")]
+        // SAFETY: `ifreq` is numbers, pointers and arrays of numbers, for which zero bytes are valid.
+        let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+        // One less: the name ends with a zero byte.
+        let room = request.ifr_name.len().saturating_sub(1);
+        if interface.len() > room {
+            return Err(refuse("ioctl", Errno::ENAMETOOLONG));
+        }
+        for (place, byte) in request.ifr_name.iter_mut().zip(interface.bytes()) {
+            *place = libc::c_char::from_ne_bytes([byte]);
+        }
+        let mut question = Question {
+            command: GET_LINK,
+            answer: 0,
+        };
+        request.ifr_ifru.ifru_data = (&raw mut question).cast();
+        let fd = self.fd.as_raw_fd();
+        #[expect(unsafe_code, reason = "ethtool's questions have no safe wrapper")]
+        // SAFETY: `request` is a whole `ifreq` with a terminated name; its data points to a writable
+        // `ethtool_value`, all that this command reads and writes; both outlive the call.
+        let code = unsafe { libc::ioctl(fd, libc::SIOCETHTOOL, &raw mut request) };
+        Errno::result(code).call_on("ioctl(SIOCETHTOOL)", interface)?;
+        Ok(question.answer != 0)
     }
 
     /// Sends requests to the kernel, which carries them out before this call returns.
