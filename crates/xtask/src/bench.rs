@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: our figures beside those of bwrap, runc, squid and tinyproxy, in one run.
+//! `cargo xtask bench`: our figures beside those of bwrap, runc, squid, tinyproxy, HAProxy and mitmproxy, in one run.
 //!
 //! Not for: tests; a missed target is printed, it fails nothing.
 //!
@@ -10,16 +10,22 @@ mod crowded;
 mod drive;
 mod figure;
 mod filter;
+mod flood;
 mod forward;
+mod idle;
+mod intercept;
 pub(crate) mod kept;
 mod launch;
 mod memory;
+mod peers;
 mod product;
 mod proxy;
+mod road;
 mod sample;
 mod sandbox;
 mod server;
 mod table;
+mod trust;
 mod tunnel;
 mod verdict;
 
@@ -43,13 +49,17 @@ pub(crate) use self::client::{Task, run as run_client};
 const ONE_RUN: Duration = Duration::from_secs(30);
 
 /// Longest the measuring may take: what is not measured by then is missing, with the reason.
-const WHOLE: Duration = Duration::from_secs(480);
+const WHOLE: Duration = Duration::from_secs(900);
 
 /// What readers of the proxies' figures must know.
-const PATHS: &str = "Ours is asked from inside a jail, across a veth; the peers and `direct` over loopback, which favours them.";
+const PATHS: &str = "All are asked across a veth, ours from inside a jail; `direct` is loopback.";
 
 /// Options of `bench`.
 #[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "options of a command line, none of which excludes another"
+)]
 pub(crate) struct Args {
     /// Measure these alone
     #[arg(long, value_enum, value_delimiter = ',')]
@@ -57,6 +67,9 @@ pub(crate) struct Args {
     /// Fewer runs and shorter ones: a look, not a figure to quote
     #[arg(long)]
     quick: bool,
+    /// Download the peers that are not installed, and unpack them below `target/peers`
+    #[arg(long)]
+    fetch_peers: bool,
     /// The binaries are there and this is one of them
     #[arg(long, hide = true)]
     built: bool,
@@ -72,6 +85,9 @@ enum Topic {
     Crowded,
     Tunnel,
     Forward,
+    Intercept,
+    Idle,
+    Flood,
     Audit,
     Verdict,
     Seccomp,
@@ -82,6 +98,8 @@ enum Topic {
 pub(crate) enum Absence {
     #[error("not installed")]
     NotInstalled,
+    #[error("not fetched")]
+    NotFetched,
     #[error("not built")]
     NotBuilt,
     #[error(transparent)]
@@ -105,6 +123,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     if args.built {
         return measure(args);
     }
+    if args.fetch_peers {
+        peers::fetch()?;
+    }
     crate::release::run()?;
     let mut again = vec!["bench".to_owned(), "--built".to_owned()];
     again.extend(args.quick.then(|| "--quick".to_owned()));
@@ -120,6 +141,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
 fn measure(args: &Args) -> Result<(), Error> {
     if !is_root() {
         line("Not root: jails and runc can't be measured; run it with sudo for all figures.");
+    }
+    if !peers::are_there() {
+        line(
+            "Some peers are missing; `--fetch-peers` unpacks Debian's haproxy, mitmproxy, squid, squid-openssl and tinyproxy below the build folder, as root.",
+        );
     }
     kept::end_all_within(WHOLE);
     let context = Context::new(args.quick)?;
@@ -147,6 +173,9 @@ impl Topic {
             Self::Memory => memory::measure(context),
             Self::Tunnel => tunnel::measure(context),
             Self::Forward => forward::measure(context),
+            Self::Intercept => intercept::measure(context),
+            Self::Idle => idle::measure(context),
+            Self::Flood => flood::measure(context),
             Self::Audit => append::measure(context),
             Self::Verdict => verdict::measure(context),
             Self::Seccomp => filter::measure(context),
@@ -164,6 +193,7 @@ impl Absence {
     fn again(&self) -> Self {
         match self {
             Self::NotInstalled => Self::NotInstalled,
+            Self::NotFetched => Self::NotFetched,
             Self::NotBuilt => Self::NotBuilt,
             other => Self::Same(other.to_string()),
         }

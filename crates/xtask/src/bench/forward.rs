@@ -2,16 +2,19 @@
 //!
 //! Not for: tunnels (`tunnel`).
 
-use super::Context;
 use super::client::Seen;
-use super::drive::Drive;
+use super::drive::{Drive, Peer};
 use super::figure::{Chapter, Target};
-use super::server::Servers;
+use super::proxy::Proxy;
+use super::{Context, server};
 use crate::error::Error;
+
+/// Who forwards requests as well.
+const PEERS: [Peer; 2] = [("squid", Proxy::squid), ("tinyproxy", Proxy::tinyproxy)];
 
 /// Measures ours and every peer in turn.
 pub(crate) fn measure(context: &Context) -> Result<Chapter, Error> {
-    let drive = Drive::new(context, Servers::start()?.web);
+    let drive = Drive::new(context, server::web()?, &PEERS);
     let seconds = context.seconds();
     let alone = drive.run(&["requests", "--seconds", seconds, "--at-once", "1"]);
     let crowd = drive.run(&["requests", "--seconds", seconds, "--at-once", "16"]);
@@ -34,6 +37,7 @@ pub(crate) fn measure(context: &Context) -> Result<Chapter, Error> {
             crowd
                 .figure("one of them, p99", "us", |it| it.p99_us)
                 .reach(Target::RatioAtMost(1.0, "squid")),
+            crowd.figure("the proxy's processor time for one", "us", |it| it.proxy_us),
         ],
     })
 }

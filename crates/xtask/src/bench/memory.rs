@@ -135,6 +135,20 @@ fn available() -> Result<u64, Error> {
     found.ok_or_else(|| Error::Unmet("no MemAvailable".to_owned()))
 }
 
+/// The first living child of this name.
+pub(super) fn child_of(parent: u32, name: &str) -> Option<u32> {
+    let processes = Processes::read().ok()?.0;
+    let is_it = |(_, found): &(&u32, &(String, u32))| *found == &(name.to_owned(), parent);
+    processes.iter().find(is_it).map(|(id, _)| *id)
+}
+
+/// What a process holds in memory in KiB: resident, and its share of that.
+pub(super) fn held_by(id: u32) -> Option<(f64, f64)> {
+    let text = fs::read_to_string(format!("/proc/{id}/smaps_rollup")).ok()?;
+    let value = |name: &str| kibibytes(&text, name).map(|value| value as f64);
+    Some((value("Rss:")?, value("Pss:")?))
+}
+
 fn kibibytes(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()

@@ -56,6 +56,11 @@ impl Product {
 
     /// Starts a daemon and waits until it is ready.
     pub(crate) fn start(&self) -> Result<Daemon, Absence> {
+        self.start_by(None)
+    }
+
+    /// The same with this configuration, if there is one.
+    pub(crate) fn start_by(&self, configuration: Option<&Path>) -> Result<Daemon, Absence> {
         let mut command = Command::new(self.folder.join("sheriffd"));
         command.args([
             "--ephemeral",
@@ -66,6 +71,9 @@ impl Product {
             "--log",
             "warn",
         ]);
+        if let Some(path) = configuration {
+            command.arg("--config").arg(path);
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         command.stderr(self.messages()?);
         let mut child = Kept::spawn(&mut command, DAEMON_LIFE)?;
@@ -119,6 +127,11 @@ impl Daemon {
             .arg("run")
             .args(options);
         command
+    }
+
+    /// The process that everything of its jails goes through.
+    pub(crate) fn office(&self) -> Option<u32> {
+        super::memory::child_of(self.child.id(), "sheriff-office")
     }
 
     /// How long it took to build each jail, by its own clock, from the audit log.

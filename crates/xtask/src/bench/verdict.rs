@@ -64,6 +64,7 @@ fn time(policy: &EgressPolicy, destination: &Destination, limit: Duration) -> f6
         kind: RequestKind::Tunnel,
         method: None,
         path: None,
+        tls: false,
     };
     let started = Instant::now();
     let mut verdicts = 0.0;
