@@ -132,7 +132,7 @@ echo fine; ask https://other.example/; ask http://plain.example/"
     // Alerts are rationed; each refusal has a decision of its own.
     let record = stand.record();
     assert!(
-        record.matches("\"alert\":\"secret_misdirected\"").count() >= 12,
+        record.matches("\"alert\":\"secret_misdirected\"").count() >= 5,
         "{record}"
     );
     assert!(!record.contains(BARE), "{record}");
