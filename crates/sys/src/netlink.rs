@@ -71,7 +71,7 @@ impl NetlinkSocket {
     /// `ioctl`'s; `ENAMETOOLONG` for a name of 16 bytes or more.
     pub fn has_carrier(&self, interface: &str) -> Result<bool, SysError> {
         #[expect(unsafe_code, reason = "a plain record of the C library")]
-        // SAFETY: `ifreq` is numbers, pointers and arrays of numbers, for which zero bytes are valid.
+        // SAFETY: `ifreq` is numbers, pointers and arrays of numbers: no pattern of bits is forbidden.
         let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
         // One less: the name ends with a zero byte.
         let room = request.ifr_name.len().saturating_sub(1);
