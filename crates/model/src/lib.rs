@@ -3,6 +3,7 @@
 //! Not for: I/O, clocks, policy, or anything that has one user only.
 #![forbid(unsafe_code)]
 
+pub mod calendar;
 pub mod denial;
 pub mod egress;
 pub mod exit;
@@ -15,6 +16,7 @@ pub mod recorded;
 pub mod secret;
 pub mod size;
 pub mod span;
+mod text;
 pub mod usage;
 
 pub use denial::{Denials, DeniedCall};
